@@ -1,0 +1,1 @@
+//! Health, readiness and metrics on a listener of its own.

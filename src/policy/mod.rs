@@ -1,0 +1,1 @@
+//! Checks and header rules: pure functions over data.

@@ -1,0 +1,1 @@
+//! The one `ProxyHttp`: the life of a request in order.

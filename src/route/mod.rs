@@ -1,0 +1,1 @@
+//! (site, method, raw path) to a route: pure functions over data.

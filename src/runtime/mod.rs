@@ -1,0 +1,1 @@
+//! Start and drain: wires everything, decides nothing.

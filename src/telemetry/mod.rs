@@ -1,0 +1,1 @@
+//! Log, access log and metrics: every name declared once.

@@ -1,0 +1,1 @@
+//! Where requests go: addresses, pools, timeouts.

@@ -1,0 +1,1 @@
+//! The real program over loopback, against a stub homeserver.
