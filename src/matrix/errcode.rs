@@ -9,8 +9,6 @@ use std::fmt;
 pub enum Errcode {
     /// The request is understood and refused.
     Forbidden,
-    /// Too many requests in a short time.
-    LimitExceeded,
     /// Nothing is to be found there.
     NotFound,
     /// The body is larger than the server accepts.
@@ -26,7 +24,6 @@ impl Errcode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Forbidden => "M_FORBIDDEN",
-            Self::LimitExceeded => "M_LIMIT_EXCEEDED",
             Self::NotFound => "M_NOT_FOUND",
             Self::TooLarge => "M_TOO_LARGE",
             Self::Unknown => "M_UNKNOWN",
