@@ -1,0 +1,41 @@
+//! Why Vestibule itself refuses a request: the sender's doing, or a rule's.
+
+/// A deliberate refusal. What each one looks like to the client, in the log
+/// and in metrics is decided in one place, `proxy::answer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The `Host` is none that this listener serves.
+    NotOurHost,
+    /// Nothing is served at this path here.
+    NothingHere,
+    /// The path leaves its prefix once it is decoded.
+    EscapesPrefix,
+    /// One of our own documents was asked for with another method than GET,
+    /// HEAD or OPTIONS.
+    MethodNotAllowed,
+    /// Matrix over plain HTTP, on a listener that only redirects.
+    PlainHttp,
+    /// The request target is not one that HTTP/1.1 can carry untouched.
+    BadTarget,
+    /// The request target is longer than the limit.
+    TargetTooLong,
+    /// The request has no `Host`, or a malformed one.
+    BadHost,
+    /// The head nominates fields for removal that are not the client's to remove, or gives its
+    /// length more than once.
+    BadHead,
+    /// The head has more fields than the limit.
+    TooManyFields,
+    /// The method is none that HTTP or a Matrix server knows.
+    UnknownMethod,
+    /// CONNECT or TRACE.
+    RefusedMethod,
+    /// `Expect` asks for something other than `100-continue`.
+    BadExpectation,
+    /// The body is larger than its endpoint accepts.
+    BodyTooLarge,
+    /// The body does not follow HTTP's framing.
+    BadBody,
+    /// The body came slower than the least rate.
+    BodyTooSlow,
+}
