@@ -1,1 +1,191 @@
 //! Log, access log and metrics: every name declared once.
+//!
+//! The rest of the program says what happened through the typed recorders of
+//! [`Telemetry`]; no other module knows the name of a metric, a label or a log
+//! field. Labels come from closed sets: words fixed in the program and names
+//! from the configuration.
+
+mod access_log;
+mod guard;
+mod logging;
+mod metrics;
+mod record;
+mod redact;
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use prometheus::core::{Atomic, GenericCounter};
+
+pub use access_log::{AccessLogError, AccessLogTarget, LogFormat};
+pub use guard::{ConnectionGuard, InFlightGuard};
+pub use logging::{LogControl, LogLevel, LoggingError, init};
+pub use metrics::{METRICS_CONTENT_TYPE, metrics_reference};
+pub use record::{AccessRecord, Name, Outcome};
+
+use access_log::{AccessLog, Lost};
+use metrics::Metrics;
+
+/// How telemetry begins.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// When the process started.
+    pub started: SystemTime,
+    /// The access log; none is written without.
+    pub access_log: Option<AccessLogSettings>,
+}
+
+/// How the access log is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessLogSettings {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// Where to.
+    pub target: AccessLogTarget,
+}
+
+/// Why there is no telemetry.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The access log cannot be written.
+    #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
+    /// Two metrics clash: a fault of the program.
+    #[error("the metrics are inconsistent: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// The metrics and the access log of one running Vestibule. Made once and
+/// shared; nothing of it is global, so tests run side by side.
+pub struct Telemetry {
+    metrics: Metrics,
+    access_log: Option<AccessLog>,
+}
+
+impl Telemetry {
+    /// Declares the metrics, opens the access log and starts its writer.
+    pub fn start(settings: Settings) -> Result<Self, TelemetryError> {
+        let metrics = Metrics::new(settings.started)?;
+        let dropped = &metrics.families.access_log_dropped;
+        let lost = Lost {
+            queue_full: dropped.child(["queue_full"]),
+            write_failed: dropped.child(["write_failed"]),
+        };
+        let access_log = settings
+            .access_log
+            .map(|log| AccessLog::start(log.format, log.target, lost))
+            .transpose()?;
+        Ok(Self {
+            metrics,
+            access_log,
+        })
+    }
+
+    /// A downstream connection begins to speak `protocol`; it counts as open
+    /// until the guard is dropped.
+    pub fn connection_opened(&self, listener: &str, protocol: &'static str) -> ConnectionGuard {
+        let families = &self.metrics.families;
+        families
+            .connections_accepted
+            .with([listener, protocol], count);
+        families
+            .connections_open
+            .with([listener, protocol], ConnectionGuard::new)
+    }
+
+    /// A connection was closed before anything was read from it.
+    pub fn connection_refused(&self, listener: &str, reason: &'static str) {
+        let family = &self.metrics.families.connections_refused;
+        family.with([listener, reason], count);
+    }
+
+    /// The accept system call failed.
+    pub fn accept_failed(&self, listener: &str) {
+        self.metrics.families.accept_errors.with([listener], count);
+    }
+
+    /// A TLS handshake succeeded after `seconds`.
+    pub fn handshake(&self, listener: &str, version: &'static str, seconds: f64) {
+        let families = &self.metrics.families;
+        families.tls_handshakes.with([listener, version], count);
+        families
+            .tls_handshake_seconds
+            .with([listener], |histogram| histogram.observe(seconds));
+    }
+
+    /// A TLS handshake failed.
+    pub fn handshake_failed(&self, listener: &str, reason: &'static str) {
+        let family = &self.metrics.families.tls_handshake_failures;
+        family.with([listener, reason], count);
+    }
+
+    /// The certificate called `name` ends at `unix_seconds`.
+    pub fn certificate_expiry(&self, name: &str, unix_seconds: i64) {
+        let family = &self.metrics.families.certificate_expiry;
+        family.with([name], |gauge| gauge.set(unix_seconds));
+    }
+
+    /// A request head was answered with `status` before it became a request.
+    pub fn head_refused(
+        &self,
+        listener: &str,
+        peer: Option<IpAddr>,
+        status: u16,
+        reason: &'static str,
+    ) {
+        self.metrics.count_refused_head(status, reason);
+        if let Some(log) = &self.access_log {
+            log.refused_head(listener, peer, status, reason);
+        }
+    }
+
+    /// A request is being served until the guard is dropped.
+    pub fn request_started(&self) -> InFlightGuard {
+        InFlightGuard::new(&self.metrics.in_flight)
+    }
+
+    /// A request has come to its end: counts it and writes its record.
+    pub fn request_finished(&self, record: &AccessRecord<'_>) {
+        self.metrics.count_request(record);
+        if let Some(log) = &self.access_log {
+            log.record(record);
+        }
+    }
+
+    /// An attempt at an upstream failed.
+    pub fn upstream_error(&self, upstream: &str, kind: &'static str) {
+        let family = &self.metrics.families.upstream_errors;
+        family.with([upstream, kind], count);
+    }
+
+    /// This version of the configuration is in force.
+    pub fn configuration_version(&self, version: i64) {
+        let family = &self.metrics.families.configuration_version;
+        family.with([], |gauge| gauge.set(version));
+    }
+
+    /// All metrics in Prometheus' text format ([`METRICS_CONTENT_TYPE`]).
+    pub fn render_metrics(&self) -> String {
+        self.metrics.render()
+    }
+
+    /// Opens the access log's file anew, after something moved it away.
+    pub fn reopen(&self) {
+        if let Some(log) = &self.access_log {
+            log.reopen();
+        }
+    }
+
+    /// Writes the access records that wait and takes no more. Blocks until
+    /// that is done, five seconds at most; says whether it was.
+    pub fn close(&self) -> bool {
+        self.access_log.as_ref().is_none_or(AccessLog::close)
+    }
+}
+
+fn count<P: Atomic>(counter: &GenericCounter<P>) {
+    counter.inc();
+}
+
+#[cfg(test)]
+mod tests;

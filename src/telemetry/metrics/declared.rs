@@ -1,0 +1,120 @@
+//! Every metric family, declared once: name, type, labels and meaning.
+
+use prometheus::{Counter, Gauge, Histogram, IntCounter, IntGauge, Registry};
+
+use super::family::{Declaration, Family, Instrument};
+
+/// From a cached answer to a ten-minute long poll.
+const REQUEST_SECONDS: &[f64] = &[
+    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    120.0, 300.0, 600.0,
+];
+
+/// From the same machine to the default limit of a handshake and beyond.
+const SETUP_SECONDS: &[f64] = &[
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+    10.0,
+];
+
+/// Makes of one table the families, their registration and the reference.
+macro_rules! families {
+    ($(
+        $(#[doc = $help:literal])+
+        $field:ident: $instrument:ident [$($label:literal),*] $(in $buckets:ident)? = $name:literal;
+    )+) => {
+        /// The families, ready to count.
+        pub(in crate::telemetry) struct Families {
+            $(
+                $(#[doc = $help])+
+                pub(in crate::telemetry) $field:
+                    Family<$instrument, { <[&str]>::len(&[$($label),*]) }>,
+            )+
+        }
+
+        /// What is declared, in the order of the reference.
+        pub(super) static DECLARED: &[Declaration] = &[$(
+            Declaration {
+                name: $name,
+                help: concat!($($help),+),
+                kind: <$instrument as Instrument>::KIND,
+                labels: &[$($label),*],
+                buckets: { let none: &[f64] = &[]; $(let none = { let _ = none; $buckets };)? none },
+            },
+        )+];
+
+        impl Families {
+            /// Makes the families and registers each with `registry`.
+            pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
+                let mut declared = DECLARED.iter();
+                Ok(Self {$(
+                    $field: {
+                        let declaration = declared.next().ok_or_else(|| {
+                            prometheus::Error::Msg(concat!($name, " is not declared").to_owned())
+                        })?;
+                        let family = Family::new(declaration)?;
+                        registry.register(family.collector())?;
+                        family
+                    },
+                )+})
+            }
+        }
+    };
+}
+
+families! {
+    /// Downstream connections open now.
+    connections_open: IntGauge ["listener", "protocol"] = "vestibule_connections_open";
+    /// Downstream connections served, counted when they begin to speak HTTP.
+    connections_accepted: IntCounter ["listener", "protocol"] = "vestibule_connections_accepted_total";
+    /// Downstream connections closed before anything was read, by reason.
+    connections_refused: IntCounter ["listener", "reason"] = "vestibule_connections_refused_total";
+    /// Failures of the accept system call; a lack of file descriptors shows here.
+    accept_errors: IntCounter ["listener"] = "vestibule_accept_errors_total";
+    /// TLS handshakes that succeeded, by protocol version.
+    tls_handshakes: IntCounter ["listener", "version"] = "vestibule_tls_handshakes_total";
+    /// Time from the first byte to the end of a TLS handshake that succeeded.
+    tls_handshake_seconds: Histogram ["listener"] in SETUP_SECONDS = "vestibule_tls_handshake_seconds";
+    /// TLS handshakes that failed, by reason.
+    tls_handshake_failures: IntCounter ["listener", "reason"] = "vestibule_tls_handshake_failures_total";
+    /// When the certificate in use ends, as Unix time.
+    certificate_expiry: IntGauge ["name"] = "vestibule_certificate_expiry_timestamp_seconds";
+    /// Requests answered, one for each access log record. A request that matched no site,
+    /// or went to no upstream, has "none" there.
+    requests: IntCounter ["site", "class", "method", "status", "upstream"] = "vestibule_requests_total";
+    /// Requests being served now.
+    requests_in_flight: IntGauge [] = "vestibule_requests_in_flight";
+    /// Time from the request head to the last byte of the answer.
+    request_seconds: Histogram ["site", "class"] in REQUEST_SECONDS = "vestibule_request_duration_seconds";
+    /// Bytes of bodies: "request" from clients, "response" to clients.
+    body_bytes: IntCounter ["site", "class", "direction"] = "vestibule_body_bytes_total";
+    /// Requests refused by rule, limit or malformed head, by reason.
+    refusals: IntCounter ["reason"] = "vestibule_refusals_total";
+    /// Requests that failed without being refused, by reason.
+    failures: IntCounter ["reason"] = "vestibule_failures_total";
+    /// Attempts at an upstream that failed, by kind.
+    upstream_errors: IntCounter ["upstream", "kind"] = "vestibule_upstream_errors_total";
+    /// Time to a new upstream connection, TLS included; reused connections do not count.
+    upstream_connect_seconds: Histogram ["upstream"] in SETUP_SECONDS = "vestibule_upstream_connect_seconds";
+    /// Time from sending the request to the first byte of the upstream's answer.
+    upstream_first_byte_seconds: Histogram ["upstream"] in REQUEST_SECONDS = "vestibule_upstream_first_byte_seconds";
+    /// Access log records lost: the queue was full or the write failed.
+    access_log_dropped: IntCounter ["reason"] = "vestibule_access_log_records_dropped_total";
+    /// The configuration in force: 1 at the start, one more with each reload.
+    configuration_version: IntGauge [] = "vestibule_configuration_version";
+    /// Always 1; the label tells which build runs.
+    build_info: IntGauge ["version"] = "vestibule_build_info";
+    /// When this process started, as Unix time.
+    process_start_time: Gauge [] = "process_start_time_seconds";
+    /// Processor time used, user and system.
+    process_cpu_seconds: Counter [] = "process_cpu_seconds_total";
+    /// Memory resident.
+    process_resident_bytes: IntGauge [] = "process_resident_memory_bytes";
+    /// Address space in use.
+    process_virtual_bytes: IntGauge [] = "process_virtual_memory_bytes";
+    /// Threads.
+    process_threads: IntGauge [] = "process_threads";
+    /// File descriptors open.
+    process_open_files: IntGauge [] = "process_open_fds";
+    /// File descriptors allowed.
+    process_max_files: IntGauge [] = "process_max_fds";
+}
