@@ -1,0 +1,60 @@
+//! What one client, or all together, may take.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::section::Section;
+use super::value::{ByteSize, Count};
+
+/// Upper bounds; none can be turned off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Limits {
+    /// Open connections from clients and other servers, all listeners together.
+    pub connections: Count,
+    /// Open connections from one IPv4 address or one IPv6 /64 network. Loopback
+    /// and trusted proxies are exempt.
+    pub connections_per_address: Count,
+    /// A request's head: request line and header fields. Above it 431.
+    pub head_size: ByteSize,
+    /// Header fields of a request. Above it 431.
+    pub head_fields: Count,
+    /// A request's target: path and query. Above it 414.
+    pub target_size: ByteSize,
+    /// A request body that is no upload: federation and JSON. Above it 413. The
+    /// default is what a Synapse accepts from another, 13107200 bytes.
+    pub body_size: ByteSize,
+    /// Requests at the same time on one HTTP/2 connection.
+    pub h2_streams: Count,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: Count::new(20_000),
+            connections_per_address: Count::new(1_000),
+            head_size: ByteSize::kibibytes(64),
+            head_fields: Count::new(128),
+            target_size: ByteSize::kibibytes(16),
+            body_size: ByteSize::kibibytes(12_800),
+            h2_streams: Count::new(100),
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let default = Self::default();
+        let limits = Self {
+            connections: section.or("connections", default.connections),
+            connections_per_address: section
+                .or("connections_per_address", default.connections_per_address),
+            head_size: section.or("head_size", default.head_size),
+            head_fields: section.or("head_fields", default.head_fields),
+            target_size: section.or("target_size", default.target_size),
+            body_size: section.or("body_size", default.body_size),
+            h2_streams: section.or("h2_streams", default.h2_streams),
+        };
+        section.finish();
+        limits
+    }
+}
