@@ -1,0 +1,177 @@
+//! The accept loop of one bound socket.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::HttpServerApp;
+use pingora_timeout::timeout;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+
+use super::connections::{AddressPermit, Connections, Permit, stopped};
+use super::establish::{Established, Failure, canonical, establish, is_proxied};
+use super::socket::{Bound, Kind};
+use super::wire::Socket;
+use super::{Limits, Listener, Peer, serve};
+use crate::telemetry::Telemetry;
+
+/// How long to wait after an accept that failed for want of file descriptors, which only time
+/// gives back.
+const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// What all connections of one listener share.
+pub struct Intake<A> {
+    /// What serves the requests: pingora's `HttpProxy`.
+    pub app: Arc<A>,
+    /// The listener.
+    pub listener: Arc<Listener>,
+    /// The TLS configuration, where the listener has one.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Deadlines and sizes.
+    pub limits: Arc<Limits>,
+    /// The open connections of all listeners.
+    pub connections: Arc<Connections>,
+    /// Where everything is counted.
+    pub telemetry: Arc<Telemetry>,
+    /// Becomes true when Vestibule shuts down: no more is accepted, idle connections close, the
+    /// others after the requests they carry.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+/// Accepts connections on `bound` and serves them, until shutdown. The socket closes on return;
+/// connections go on, see [`Connections::drained`].
+///
+/// Fails only where the socket cannot be polled at all. To be called within a tokio runtime.
+pub async fn accept<A>(bound: Bound, intake: Arc<Intake<A>>) -> io::Result<()>
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let socket = Acceptor::new(bound)?;
+    let mut shutdown = intake.shutdown.clone();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stopped(&mut shutdown) => return Ok(()),
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, peer)) => admit(&intake, socket, peer),
+            Err(error) => {
+                tracing::debug!(listener = %intake.listener.name, %error, "accept failed");
+                intake.telemetry.accept_failed(&intake.listener.name);
+                if is_shortage(&error) {
+                    tokio::time::sleep(BACK_OFF).await;
+                }
+            }
+        }
+    }
+}
+
+/// Whether the system is out of file descriptors or memory, rather than the
+/// connection gone before it was taken.
+fn is_shortage(error: &io::Error) -> bool {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: i32 = 105;
+    matches!(
+        error.raw_os_error(),
+        None | Some(ENOMEM | ENFILE | EMFILE | ENOBUFS)
+    )
+}
+
+/// A bound socket of either kind.
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    fn new(bound: Bound) -> io::Result<Self> {
+        match bound.kind {
+            Kind::Tcp(socket) => TcpListener::from_std(socket).map(Self::Tcp),
+            Kind::Unix(socket) => UnixListener::from_std(socket).map(Self::Unix),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, address) = socket.accept().await?;
+                Ok((Socket::Tcp(stream), Peer::Tcp(canonical(address))))
+            }
+            Self::Unix(socket) => {
+                let (stream, _) = socket.accept().await?;
+                Ok((Socket::Unix(stream), Peer::Unix))
+            }
+        }
+    }
+}
+
+fn admit<A>(intake: &Arc<Intake<A>>, socket: Socket, peer: Peer)
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let connections = &intake.connections;
+    let address = match peer {
+        // Behind a load balancer the address that counts is in the PROXY header.
+        Peer::Tcp(address) if !is_proxied(&intake.listener, peer) => {
+            connections.admit_address(address.ip())
+        }
+        Peer::Tcp(_) | Peer::Unix => Ok(None),
+    };
+    let admitted = address.and_then(|address| Ok((connections.admit()?, address)));
+    let (permit, address) = match admitted {
+        Ok(permits) => permits,
+        Err(excess) => {
+            let name = &intake.listener.name;
+            intake.telemetry.connection_refused(name, excess.reason());
+            return;
+        }
+    };
+    let intake = Arc::clone(intake);
+    tokio::spawn(async move {
+        let ended = intake.connections.ended();
+        tokio::select! {
+            () = ended => {}
+            () = run(&intake, socket, peer, permit) => {}
+        }
+        drop::<Option<AddressPermit>>(address);
+    });
+}
+
+/// The whole life of one connection.
+async fn run<A>(intake: &Arc<Intake<A>>, socket: Socket, peer: Peer, permit: Permit)
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    // Boxed, because a handshake needs far more room than what waits after it.
+    let establishing = Box::pin(establish(intake, socket, peer));
+    let established = match timeout(intake.limits.handshake, establishing).await {
+        Ok(established) => established,
+        Err(_) => Err(Failure::Timeout),
+    };
+    let (connection, address): Established = match established {
+        Ok(established) => established,
+        Err(failure) => {
+            let name = &intake.listener.name;
+            tracing::debug!(listener = %name, ?peer, reason = failure.reason(), "no connection");
+            match failure {
+                Failure::Address => intake.telemetry.connection_refused(name, failure.reason()),
+                Failure::Timeout
+                | Failure::Closed
+                | Failure::ProxyHeader
+                | Failure::PlainHttp
+                | Failure::NotTls
+                | Failure::Incompatible
+                | Failure::Misbehaved
+                | Failure::Alert
+                | Failure::Other => intake.telemetry.handshake_failed(name, failure.reason()),
+            }
+            return;
+        }
+    };
+    serve(intake, connection, permit).await;
+    drop::<Option<AddressPermit>>(address);
+}

@@ -1,0 +1,212 @@
+//! The open connections: how many there may be, when the last has ended, and how to end them all.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ipnet::IpNet;
+use tokio::sync::watch;
+
+use super::Limits;
+
+/// Counts the connections of all listeners.
+#[derive(Debug)]
+pub struct Connections {
+    most: usize,
+    most_per_address: usize,
+    exempt: Vec<IpNet>,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+    open: watch::Sender<usize>,
+    ended: watch::Sender<bool>,
+}
+
+/// Why a connection was not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// `limits.connections` are open.
+    Total,
+    /// `limits.connections_per_address` are open from its network.
+    Address,
+}
+
+impl Excess {
+    /// The name of the reason in metrics.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Total => "connections",
+            Self::Address => "connections_per_address",
+        }
+    }
+}
+
+/// A connection's place among the open ones, given back when dropped.
+#[derive(Debug)]
+pub struct Permit(Arc<Connections>);
+
+/// A connection's place among those of its network, given back when dropped.
+#[derive(Debug)]
+pub struct AddressPermit {
+    connections: Arc<Connections>,
+    network: IpAddr,
+}
+
+impl Connections {
+    /// No connection is open yet.
+    pub fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(Self {
+            most: limits.connections,
+            most_per_address: limits.connections_per_address,
+            exempt: limits.exempt.clone(),
+            addresses: Mutex::default(),
+            open: watch::Sender::new(0),
+            ended: watch::Sender::new(false),
+        })
+    }
+
+    /// How many are open.
+    pub fn open(&self) -> usize {
+        *self.open.borrow()
+    }
+
+    /// Ends when no connection is open.
+    pub async fn drained(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        drop(self.open.subscribe().wait_for(|open| *open == 0).await);
+    }
+
+    /// Ends all connections now, whatever they do.
+    pub fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Ends when [`Connections::end`] is called.
+    pub(super) fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let mut ended = self.ended.subscribe();
+        async move {
+            if ended.wait_for(|ended| *ended).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// A place for one more connection.
+    pub fn admit(self: &Arc<Self>) -> Result<Permit, Excess> {
+        let is_admitted = self.open.send_if_modified(|open| {
+            let has_room = *open < self.most;
+            *open += usize::from(has_room);
+            has_room
+        });
+        if is_admitted {
+            Ok(Permit(Arc::clone(self)))
+        } else {
+            Err(Excess::Total)
+        }
+    }
+
+    /// A place for one more connection from `address`. `None` for those that are not counted:
+    /// loopback and trusted proxies.
+    pub fn admit_address(
+        self: &Arc<Self>,
+        address: IpAddr,
+    ) -> Result<Option<AddressPermit>, Excess> {
+        let address = address.to_canonical();
+        if address.is_loopback() || self.exempt.iter().any(|net| net.contains(&address)) {
+            return Ok(None);
+        }
+        let network = network(address);
+        let mut addresses = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = addresses.entry(network).or_insert(0);
+        if *count >= self.most_per_address {
+            return Err(Excess::Address);
+        }
+        *count += 1;
+        Ok(Some(AddressPermit {
+            connections: Arc::clone(self),
+            network,
+        }))
+    }
+}
+
+/// What shares one cap: an IPv4 address, or an IPv6 /64, which is what one client is given.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+    }
+}
+
+/// Ends when Vestibule shuts down, or when whoever could tell is gone.
+pub(super) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    drop(shutdown.wait_for(|stop| *stop).await);
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0
+            .open
+            .send_modify(|open| *open = open.saturating_sub(1));
+    }
+}
+
+impl Drop for AddressPermit {
+    fn drop(&mut self) {
+        let mut addresses = self
+            .connections
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = addresses.get_mut(&self.network) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.network);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connections() -> Arc<Connections> {
+        Connections::new(&Limits {
+            connections: 3,
+            connections_per_address: 1,
+            exempt: vec!["10.0.0.0/8".parse().unwrap()],
+            ..Limits::default()
+        })
+    }
+
+    #[test]
+    fn caps_each_address_and_each_ipv6_network() {
+        let connections = connections();
+        let admit = |address: &str| connections.admit_address(address.parse().unwrap());
+        let first = admit("192.0.2.1").unwrap();
+        assert_eq!(admit("192.0.2.1").unwrap_err(), Excess::Address);
+        assert_eq!(admit("::ffff:192.0.2.1").unwrap_err(), Excess::Address);
+        let _second = admit("192.0.2.2").unwrap().unwrap();
+        let _third = admit("2001:db8::1").unwrap().unwrap();
+        assert_eq!(admit("2001:db8::2:1").unwrap_err(), Excess::Address);
+        assert!(admit("2001:db8:0:1::1").unwrap().is_some());
+        for free in ["127.0.0.1", "::1", "10.1.2.3"] {
+            assert!(admit(free).unwrap().is_none(), "{free}");
+        }
+        drop(first);
+        assert!(admit("192.0.2.1").is_ok());
+    }
+
+    #[tokio::test]
+    async fn caps_the_total_and_tells_when_the_last_has_ended() {
+        let connections = connections();
+        let permits: Vec<_> = (0..3).map(|_| connections.admit().unwrap()).collect();
+        assert_eq!(connections.admit().unwrap_err(), Excess::Total);
+        assert_eq!(connections.open(), 3);
+        drop(permits);
+        connections.drained().await;
+        assert_eq!(connections.open(), 0);
+    }
+}

@@ -1,0 +1,237 @@
+//! From an accepted socket to a connection: PROXY header, then TLS.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use pingora_timeout::timeout;
+use rustls::{Error as TlsError, ProtocolVersion, ServerConfig, ServerConnection};
+use tokio::io::AsyncWriteExt;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::{StartHandshake, TlsStream};
+
+use super::connections::{AddressPermit, Connections};
+use super::proxy_protocol::{self, Parsed};
+use super::transport::Transport;
+use super::wire::{Socket, Wire};
+use super::{Bodies, Connection, ConnectionFacts, Intake, Listener, Negotiated, Peer, part};
+
+/// Bytes that are read, and kept until the close, of a client that is told to use TLS.
+const FAREWELL_SIZE: usize = 64 << 10;
+
+/// Content type of a TLS record that carries a handshake (RFC 8446, 5.1).
+const HANDSHAKE_RECORD: u8 = 22;
+const PLAIN_ON_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
+    Content-Length: 30\r\nConnection: close\r\n\r\nThis port speaks https only.\r\n";
+
+/// Why no connection came of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// It took longer than `timeouts.handshake`.
+    Timeout,
+    /// The client left, or its socket failed.
+    Closed,
+    /// No PROXY header where one is required, or a bad one.
+    ProxyHeader,
+    /// The client that the PROXY header names has too many connections.
+    Address,
+    /// A plain HTTP request on a TLS listener.
+    PlainHttp,
+    /// Something else that is not TLS.
+    NotTls,
+    /// No version, cipher suite or protocol in common.
+    Incompatible,
+    /// The client broke the protocol.
+    Misbehaved,
+    /// The client refused what it was offered, perhaps the certificate.
+    Alert,
+    /// Anything else.
+    Other,
+}
+
+impl Failure {
+    /// The name of the reason in metrics.
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::ProxyHeader => "proxy_header",
+            Self::Address => "connections_per_address",
+            Self::PlainHttp => "plain_http",
+            Self::NotTls => "not_tls",
+            Self::Incompatible => "incompatible",
+            Self::Misbehaved => "misbehaved",
+            Self::Alert => "alert",
+            Self::Other => "other",
+        }
+    }
+
+    fn of(error: &io::Error) -> Self {
+        let inner = error.get_ref().and_then(|e| e.downcast_ref::<TlsError>());
+        match inner {
+            None => Self::Closed,
+            Some(TlsError::AlertReceived(_)) => Self::Alert,
+            Some(TlsError::PeerIncompatible(_) | TlsError::NoApplicationProtocol) => {
+                Self::Incompatible
+            }
+            Some(
+                TlsError::PeerMisbehaved(_)
+                | TlsError::InappropriateMessage { .. }
+                | TlsError::InappropriateHandshakeMessage { .. }
+                | TlsError::DecryptError
+                | TlsError::PeerSentOversizedRecord,
+            ) => Self::Misbehaved,
+            Some(TlsError::InvalidMessage(_)) => Self::NotTls,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+/// A connection, with its place among those of the address that a PROXY header named.
+pub(super) type Established = (Box<Connection>, Option<AddressPermit>);
+
+/// Establishes a connection on `socket`. No deadline of its own.
+pub(super) async fn establish<A>(
+    intake: &Intake<A>,
+    socket: Socket,
+    peer: Peer,
+) -> Result<Established, Failure> {
+    let mut wire = Wire::new(socket);
+    let mut permit = None;
+    let mut facts = ConnectionFacts {
+        listener: Arc::clone(&intake.listener),
+        peer,
+        source: None,
+        sni: None,
+        tls: None,
+        bodies: Arc::<Bodies>::default(),
+        shutdown: intake.shutdown.clone(),
+    };
+    if is_proxied(&intake.listener, peer) {
+        facts.source = proxy_header(&mut wire).await?.map(canonical);
+        if let Some(source) = facts.source {
+            permit = admit(&intake.connections, source.ip())?;
+        }
+    }
+    let (transport, is_http2) = match &intake.tls {
+        None => (Transport::Plain(wire), false),
+        Some(config) => {
+            let stream = handshake(intake, config, wire, &mut facts).await?;
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            (Transport::Tls(Box::new(stream)), is_http2)
+        }
+    };
+    let connection = Connection::new(transport, facts, &intake.limits, is_http2);
+    Ok((Box::new(connection.map_err(|_| Failure::Other)?), permit))
+}
+
+/// Whether connections from `peer` begin with a PROXY header.
+pub(super) fn is_proxied(listener: &Listener, peer: Peer) -> bool {
+    match peer {
+        Peer::Tcp(address) => {
+            let networks = &listener.proxy_protocol;
+            networks.iter().any(|net| net.contains(&address.ip()))
+        }
+        Peer::Unix => false,
+    }
+}
+
+fn admit(connections: &Arc<Connections>, source: IpAddr) -> Result<Option<AddressPermit>, Failure> {
+    connections
+        .admit_address(source)
+        .map_err(|_| Failure::Address)
+}
+
+/// An address whose IPv4 is not written as IPv6.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+async fn proxy_header(wire: &mut Wire) -> Result<Option<SocketAddr>, Failure> {
+    loop {
+        look(wire).await?;
+        match proxy_protocol::parse(wire.ahead()) {
+            Parsed::Incomplete => {}
+            Parsed::Header { length, source } => {
+                wire.skip(length);
+                return Ok(source);
+            }
+            Parsed::Invalid(_) => return Err(Failure::ProxyHeader),
+        }
+    }
+}
+
+async fn look(wire: &mut Wire) -> Result<(), Failure> {
+    match wire.look().await {
+        Ok(1..) => Ok(()),
+        Ok(0) | Err(_) => Err(Failure::Closed),
+    }
+}
+
+async fn handshake<A>(
+    intake: &Intake<A>,
+    config: &Arc<ServerConfig>,
+    mut wire: Wire,
+    facts: &mut ConnectionFacts,
+) -> Result<TlsStream<Wire>, Failure> {
+    if wire.ahead().is_empty() {
+        look(&mut wire).await?;
+    }
+    match wire.ahead().first() {
+        Some(&HANDSHAKE_RECORD) => {}
+        Some(byte) if byte.is_ascii_uppercase() => {
+            turn_away(wire, PLAIN_ON_TLS).await;
+            return Err(Failure::PlainHttp);
+        }
+        Some(_) | None => return Err(Failure::NotTls),
+    }
+    let begun = Instant::now();
+    let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), wire);
+    let start = hello.await.map_err(|e| Failure::of(&e))?;
+    facts.sni = start
+        .client_hello()
+        .server_name()
+        .map(|name| name.to_ascii_lowercase().into());
+    let stream = finish(start, config).await?;
+    let negotiated = negotiated(stream.get_ref().1);
+    facts.tls = Some(negotiated);
+    let seconds = begun.elapsed().as_secs_f64();
+    intake
+        .telemetry
+        .handshake(&intake.listener.name, negotiated.version, seconds);
+    Ok(stream)
+}
+
+async fn finish(
+    start: StartHandshake<Wire>,
+    config: &Arc<ServerConfig>,
+) -> Result<TlsStream<Wire>, Failure> {
+    let accept = start.into_stream(Arc::clone(config));
+    accept.await.map_err(|error| Failure::of(&error))
+}
+
+fn negotiated(session: &ServerConnection) -> Negotiated {
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        Some(_) | None => "unknown",
+    };
+    let suite = session.negotiated_cipher_suite();
+    let suite = suite.and_then(|suite| suite.suite().as_str());
+    Negotiated {
+        version,
+        suite: suite.unwrap_or("unknown"),
+    }
+}
+
+/// Says one last thing, and gives the client the time to read it.
+async fn turn_away(mut wire: Wire, answer: &[u8]) {
+    let goodbye = async {
+        wire.write_all(answer).await?;
+        wire.shutdown().await?;
+        while wire.look().await? > 0 && wire.ahead().len() < FAREWELL_SIZE {}
+        io::Result::Ok(())
+    };
+    drop(timeout(part::LINGER, goodbye).await);
+}

@@ -1,0 +1,153 @@
+//! The socket of a connection, with bytes put back that were read to look at them.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Bytes of one read that look ahead of pingora.
+const LOOK_AHEAD: usize = 4096;
+
+/// A socket of either kind.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn read(&mut self) -> Pin<&mut (dyn AsyncRead + Send + Unpin)> {
+        match self {
+            Self::Tcp(socket) => Pin::new(socket),
+            Self::Unix(socket) => Pin::new(socket),
+        }
+    }
+
+    fn write(&mut self) -> Pin<&mut (dyn AsyncWrite + Send + Unpin)> {
+        match self {
+            Self::Tcp(socket) => Pin::new(socket),
+            Self::Unix(socket) => Pin::new(socket),
+        }
+    }
+
+    pub(super) fn descriptor(&self) -> RawFd {
+        match self {
+            Self::Tcp(socket) => socket.as_raw_fd(),
+            Self::Unix(socket) => socket.as_raw_fd(),
+        }
+    }
+}
+
+/// A socket, what was read ahead of it, and how much went through it.
+#[derive(Debug)]
+pub(super) struct Wire {
+    socket: Socket,
+    ahead: BytesMut,
+    written: u64,
+}
+
+impl Wire {
+    pub(super) fn new(socket: Socket) -> Self {
+        Self {
+            socket,
+            ahead: BytesMut::new(),
+            written: 0,
+        }
+    }
+
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.socket.descriptor()
+    }
+
+    /// Bytes that the kernel has taken so far.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// What was read ahead and is still to be read.
+    pub(super) fn ahead(&self) -> &[u8] {
+        &self.ahead
+    }
+
+    /// Drops `length` bytes of what was read ahead.
+    pub(super) fn skip(&mut self, length: usize) {
+        self.ahead.advance(length.min(self.ahead.len()));
+    }
+
+    /// Reads more ahead. Gives how many bytes came; 0 is the end.
+    pub(super) async fn look(&mut self) -> io::Result<usize> {
+        std::future::poll_fn(|cx| {
+            let mut piece = [0; LOOK_AHEAD];
+            let mut piece = ReadBuf::new(&mut piece);
+            ready!(self.socket.read().poll_read(cx, &mut piece))?;
+            self.ahead.extend_from_slice(piece.filled());
+            Poll::Ready(Ok(piece.filled().len()))
+        })
+        .await
+    }
+}
+
+/// Moves what fits from `ahead` into `buffer`, and gives the memory back with the last byte.
+pub(super) fn hand_over(ahead: &mut BytesMut, buffer: &mut ReadBuf<'_>, most: usize) -> usize {
+    let length = ahead.len().min(buffer.remaining()).min(most);
+    if let Some(front) = ahead.get(..length) {
+        buffer.put_slice(front);
+    }
+    ahead.advance(length);
+    if ahead.is_empty() {
+        *ahead = BytesMut::new();
+    }
+    length
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            return self.socket.read().poll_read(cx, buffer);
+        }
+        hand_over(&mut self.ahead, buffer, usize::MAX);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let length = ready!(self.socket.write().poll_write(cx, bytes))?;
+        self.written += length as u64;
+        Poll::Ready(Ok(length))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = ready!(self.socket.write().poll_write_vectored(cx, pieces))?;
+        self.written += length as u64;
+        Poll::Ready(Ok(length))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.write().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.write().poll_shutdown(cx)
+    }
+}
