@@ -1,3 +1,24 @@
 //! Arguments in, exit code out.
 
-fn main() {}
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use vestibule::cli::{self, Exit, Terminal};
+use vestibule::listen::tls;
+
+fn main() -> ExitCode {
+    // Fails only if there is a provider already, and nothing ran before this line.
+    let _ = tls::crypto_provider().install_default();
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let is_coloured = err.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut terminal = Terminal {
+        out: &mut out,
+        err: &mut err,
+        is_coloured,
+    };
+    match cli::main(std::env::args_os(), &mut terminal) {
+        Ok(exit) => exit.into(),
+        // Whoever read the output went away: nobody is left to be told.
+        Err(_) => Exit::Failed.into(),
+    }
+}

@@ -1,1 +1,172 @@
 //! The command line: one file per command.
+//!
+//! Commands write to a [`Terminal`] that is passed in, so that tests read what
+//! they say.
+
+pub mod config;
+pub mod run;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Diagnostics};
+
+/// Where the configuration is looked for when no file is named.
+const CONFIGURATION: &str = "/etc/vestibule/vestibule.toml";
+
+/// The front door of a Matrix homeserver.
+#[derive(Debug, Parser)]
+#[command(name = "vestibule", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT
+    Run {
+        /// The configuration file
+        #[arg(short, long = "config", value_name = "FILE", default_value = CONFIGURATION)]
+        file: PathBuf,
+    },
+    /// Look into configurations
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print the version
+    Version,
+}
+
+/// What a command writes to.
+pub struct Terminal<'a> {
+    /// Results.
+    pub out: &'a mut dyn Write,
+    /// Problems.
+    pub err: &'a mut dyn Write,
+    /// Whether problems are shown in colour.
+    pub is_coloured: bool,
+}
+
+/// How a command ended, as scripts see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: failed.
+    Failed,
+    /// 64: wrong arguments or a bad configuration (`EX_USAGE` of sysexits.h).
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 64,
+        })
+    }
+}
+
+/// Runs the command that the arguments name; the first one is the program.
+///
+/// # Errors
+/// When the terminal cannot be written to.
+pub fn main(
+    arguments: impl IntoIterator<Item = OsString>,
+    terminal: &mut Terminal<'_>,
+) -> io::Result<Exit> {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(reason) => return refused(&reason, terminal),
+    };
+    match arguments.command {
+        Command::Run { file } => run::run(&file, terminal),
+        Command::Config(command) => config::run(&command, terminal),
+        Command::Version => {
+            writeln!(terminal.out, "vestibule {}", env!("CARGO_PKG_VERSION"))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Help and version were asked for; everything else is a mistake.
+fn refused(reason: &clap::Error, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    let text = reason.render();
+    if reason.use_stderr() {
+        if terminal.is_coloured {
+            write!(terminal.err, "{}", text.ansi())?;
+        } else {
+            write!(terminal.err, "{text}")?;
+        }
+        return Ok(Exit::Usage);
+    }
+    write!(terminal.out, "{text}")?;
+    Ok(Exit::Done)
+}
+
+/// Loads a configuration, or says what is wrong with it.
+///
+/// # Errors
+/// When the terminal cannot be written to.
+fn load(file: &std::path::Path, terminal: &mut Terminal<'_>) -> io::Result<Option<Config>> {
+    match Config::load(file) {
+        Ok(config) => Ok(Some(config)),
+        Err(problems) => {
+            tell(&problems, terminal)?;
+            Ok(None)
+        }
+    }
+}
+
+fn tell(problems: &Diagnostics, terminal: &mut Terminal<'_>) -> io::Result<()> {
+    write!(terminal.err, "{}", problems.render(terminal.is_coloured))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a command line prints and how it ends.
+    pub(super) fn ran(arguments: &[&str]) -> (Exit, String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut terminal = Terminal {
+            out: &mut out,
+            err: &mut err,
+            is_coloured: false,
+        };
+        let arguments = ["vestibule"].iter().chain(arguments).map(OsString::from);
+        let exit = main(arguments, &mut terminal).unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (exit, text(out), text(err))
+    }
+
+    #[test]
+    fn help_and_version_are_no_mistake() {
+        for arguments in [["--help"], ["--version"], ["version"]] {
+            let (exit, out, err) = ran(&arguments);
+            assert_eq!((exit, &*err), (Exit::Done, ""), "{arguments:?}");
+            assert!(out.contains("vestibule") || out.contains("Matrix"), "{out}");
+        }
+    }
+
+    #[test]
+    fn wrong_arguments_are_bad_usage() {
+        for arguments in [&[] as &[&str], &["serve"], &["config", "check"]] {
+            let (exit, out, err) = ran(arguments);
+            assert_eq!((exit, &*out), (Exit::Usage, ""), "{arguments:?}");
+            assert!(err.contains("Usage:"), "{err}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_a_bad_configuration() {
+        let (exit, _, err) = ran(&["run", "--config", "/does/not/exist.toml"]);
+        assert_eq!(exit, Exit::Usage);
+        assert!(err.contains("cannot read /does/not/exist.toml"), "{err}");
+    }
+}

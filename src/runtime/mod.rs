@@ -1,1 +1,280 @@
 //! Start and drain: wires everything, decides nothing.
+
+mod banner;
+mod certificates;
+mod engine;
+mod files;
+mod limits;
+mod sockets;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use self::sockets::Sockets;
+use crate::admin::{Admin, Readiness};
+use crate::config::{AccessLogFormat, AdminAddress, Config, Diagnostics, LogTarget};
+use crate::listen::socket::{BindError, Binding, bind};
+use crate::listen::{Connections, Intake, Limits, Listener, accept, tls};
+use crate::matrix::Profile;
+use crate::proxy::FrontDoor;
+use crate::snapshot::compile;
+use crate::telemetry::{
+    AccessLogSettings, AccessLogTarget, LogFormat, Settings, Telemetry, TelemetryError,
+};
+
+pub use self::certificates::NoCertificates;
+pub use self::engine::NoEngine;
+
+/// How long what was cut may take to write its last record.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Why Vestibule could not start. Nothing stays open after any of these.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot be compiled.
+    #[error("{}", .0.render(false))]
+    Configuration(Diagnostics),
+    /// There are no certificates to serve.
+    #[error("no certificates: {0}")]
+    Certificates(#[from] NoCertificates),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// Addresses that cannot be listened on.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Bind(Vec<BindError>),
+    /// The access log or the metrics cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The proxy engine cannot be set up.
+    #[error(transparent)]
+    Engine(#[from] NoEngine),
+}
+
+/// A front door that is open.
+pub struct Running {
+    addresses: Vec<(Arc<str>, SocketAddr)>,
+    admin_address: Option<SocketAddr>,
+    shutdown: watch::Sender<bool>,
+    readiness: Arc<Readiness>,
+    connections: Arc<Connections>,
+    telemetry: Arc<Telemetry>,
+    drain: Duration,
+    acceptors: Vec<tokio::task::JoinHandle<()>>,
+    admin: Option<tokio::task::JoinHandle<()>>,
+    freshness: tokio::task::JoinHandle<()>,
+}
+
+/// How the end went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// How long it took.
+    pub after: Duration,
+    /// Connections that were cut because the time to drain was over.
+    pub cut: usize,
+}
+
+/// Opens the front door: everything is checked and bound before the first
+/// connection is taken. To be called within a tokio runtime.
+pub fn start(config: &Config) -> Result<Running, StartError> {
+    let started = SystemTime::now();
+    files::raise_limit(config);
+    let snapshot = compile(config).map_err(StartError::Configuration)?;
+    let certificates = certificates::prepare(config, OffsetDateTime::now_utc())?;
+    let tls = tls::server_config(certificates.store.clone())?;
+    let telemetry = Arc::new(Telemetry::start(Settings {
+        started,
+        access_log: access_log(config),
+    })?);
+    let sockets = Sockets::bind(&config.listeners).map_err(StartError::Bind)?;
+    let admin_binding = bind_admin(config)?;
+    let addresses = sockets.addresses();
+
+    let (shutdown, stopping) = watch::channel(false);
+    let limits = Arc::new(limits::of(config));
+    let connections = Connections::new(&limits);
+    let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+    let front_door = FrontDoor::new(snapshot, telemetry.clone(), seed(started));
+    let app = engine::proxy(front_door, config)?;
+    banner::print(config, &sockets, &certificates.source);
+    let mut acceptors = Vec::new();
+    for socket in sockets.sockets {
+        let intake = Arc::new(Intake {
+            app: app.clone(),
+            tls: socket.listener.tls.then(|| tls.clone()),
+            listener: socket.listener,
+            limits: limits.clone(),
+            connections: connections.clone(),
+            telemetry: telemetry.clone(),
+            shutdown: stopping.clone(),
+        });
+        for bound in socket.bound {
+            acceptors.push(tokio::spawn(accept_until_stopped(bound, intake.clone())));
+        }
+    }
+    let readiness = Arc::new(Readiness::new());
+    let admin_address = admin_binding
+        .as_ref()
+        .and_then(|b| b.sockets.first()?.socket_address());
+    let admin = admin_binding.map(|binding| {
+        let app = Admin::new(telemetry.clone(), readiness.clone()).into_server();
+        serve_admin(binding, Arc::new(app), &limits, &telemetry)
+    });
+    telemetry.configuration_version(1);
+    readiness.set_ready();
+    Ok(Running {
+        addresses,
+        admin_address,
+        shutdown,
+        readiness,
+        connections,
+        drain: config.timeouts.drain.duration(),
+        acceptors,
+        admin,
+        freshness: tokio::spawn(certificates::keep_fresh(certificates, telemetry.clone())),
+        telemetry,
+    })
+}
+
+impl Running {
+    /// The name and address of each TCP socket, in the order of the
+    /// configuration; `*:port` has one for each family.
+    pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Where the admin listener is, when it is on TCP.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// The open connections.
+    pub fn connections(&self) -> Arc<Connections> {
+        self.connections.clone()
+    }
+
+    /// Opens the access log's file anew, after something moved it away.
+    pub fn reopen_logs(&self) {
+        self.telemetry.reopen();
+        tracing::info!("access log reopened; a changed configuration needs a restart");
+    }
+
+    /// Begins the end: not ready any more, no new connections, idle ones close,
+    /// the others when what they carry is done.
+    pub fn stop(&self) {
+        self.readiness.set_draining();
+        self.shutdown.send_replace(true);
+    }
+
+    /// Waits for the end that [`stop`](Self::stop) began. What is still open
+    /// when the configured time is over is cut.
+    pub async fn wait(self) -> Drained {
+        let began = Instant::now();
+        for acceptor in self.acceptors {
+            // An accept loop that panicked accepts nothing any more either.
+            drop(acceptor.await);
+        }
+        let drained = tokio::time::timeout(self.drain, self.connections.drained()).await;
+        let cut = match drained {
+            Ok(()) => 0,
+            Err(_) => self.connections.open(),
+        };
+        self.connections.end();
+        if cut > 0 {
+            // The streams of a connection that was cut write their records as they end.
+            drop(tokio::time::timeout(FAREWELL, self.connections.drained()).await);
+        }
+        self.freshness.abort();
+        if let Some(admin) = self.admin {
+            admin.abort();
+        }
+        let telemetry = self.telemetry;
+        // Writing the last records may block.
+        drop(tokio::task::spawn_blocking(move || telemetry.close()).await);
+        Drained {
+            after: began.elapsed(),
+            cut,
+        }
+    }
+}
+
+async fn accept_until_stopped<A>(bound: crate::listen::socket::Bound, intake: Arc<Intake<A>>)
+where
+    A: pingora::apps::HttpServerApp + Send + Sync + 'static,
+{
+    let local = bound.local.clone();
+    if let Err(error) = accept(bound, intake).await {
+        tracing::error!(%error, "the listener on {local} has failed");
+    }
+}
+
+/// The admin listener stays open while the others drain, so that whoever
+/// watches sees it happen.
+fn serve_admin<A>(
+    binding: Binding,
+    app: Arc<A>,
+    limits: &Arc<Limits>,
+    telemetry: &Arc<Telemetry>,
+) -> tokio::task::JoinHandle<()>
+where
+    A: pingora::apps::HttpServerApp + Send + Sync + 'static,
+{
+    let (never, stopping) = watch::channel(false);
+    let intake = Arc::new(Intake {
+        app,
+        listener: Arc::new(Listener {
+            name: "admin".into(),
+            profile: Profile::Both,
+            tls: false,
+            proxy_protocol: Vec::new(),
+        }),
+        tls: None,
+        limits: limits.clone(),
+        connections: Connections::new(limits),
+        telemetry: telemetry.clone(),
+        shutdown: stopping,
+    });
+    tokio::spawn(async move {
+        let _never = never;
+        let accepting = binding
+            .sockets
+            .into_iter()
+            .map(|bound| tokio::spawn(accept_until_stopped(bound, intake.clone())))
+            .collect::<tokio::task::JoinSet<_>>();
+        accepting.join_all().await;
+    })
+}
+
+fn bind_admin(config: &Config) -> Result<Option<Binding>, StartError> {
+    match &*config.admin.address {
+        AdminAddress::Off => Ok(None),
+        AdminAddress::At(written) => bind("admin", &sockets::address(written))
+            .map(Some)
+            .map_err(|error| StartError::Bind(vec![error])),
+    }
+}
+
+fn access_log(config: &Config) -> Option<AccessLogSettings> {
+    let format = match config.access_log.format {
+        AccessLogFormat::Off => return None,
+        AccessLogFormat::Text => LogFormat::Text,
+        AccessLogFormat::Json => LogFormat::Json,
+    };
+    let target = match &config.access_log.path {
+        LogTarget::Stdout => AccessLogTarget::StandardOutput,
+        LogTarget::File(path) => AccessLogTarget::File(path.clone()),
+    };
+    Some(AccessLogSettings { format, target })
+}
+
+/// Keeps the request ids of different runs apart.
+fn seed(started: SystemTime) -> u64 {
+    let since_1970 = started.duration_since(SystemTime::UNIX_EPOCH);
+    let nanoseconds = since_1970.map_or(0, |d| d.as_nanos());
+    u64::try_from(nanoseconds & u128::from(u64::MAX)).unwrap_or_default()
+}

@@ -1,1 +1,45 @@
 //! The real program over loopback, against a stub homeserver.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in helpers too"
+)]
+#![expect(
+    clippy::excessive_nesting,
+    reason = "`#[tokio::test]` adds a level, and tables are loops in loops"
+)]
+#![expect(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "readable requests matter here, allocations do not"
+)]
+
+mod admin;
+mod bodies;
+mod connections;
+mod deadlines;
+mod drain;
+mod errors;
+mod exposure;
+mod floods;
+mod headers;
+mod heads;
+mod https_upstream;
+mod long_poll;
+mod proxy_protocol;
+mod redirects;
+mod routes;
+mod sites;
+mod smuggling;
+mod starting;
+mod static_folder;
+mod support;
+mod targets;
+mod tls_listener;
+mod unix_sockets;
+mod upstream_answers;
+mod upstream_connections;
+mod websocket;
+mod well_known;

@@ -1,0 +1,113 @@
+//! What is carried through the phases of one request.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::HeaderValue;
+
+use super::failure::Trouble;
+use crate::listen::PendingBody;
+use crate::matrix::endpoint::Endpoint;
+use crate::policy::{BodyCount, ClientAddress};
+use crate::route::Site;
+use crate::snapshot::Snapshot;
+use crate::telemetry::{InFlightGuard, Name};
+use crate::upstream::Upstream;
+
+/// One request from its head to its record.
+pub struct RequestContext {
+    /// The configuration that was in force when the request came; a reload in
+    /// between does not change it.
+    pub snapshot: Arc<Snapshot>,
+    /// When the head had been read, for durations.
+    pub started: Instant,
+    /// The same for the log.
+    pub time: SystemTime,
+    /// Our name for the request.
+    pub request_id: HeaderValue,
+    /// Who asks, and what for; none until the head has been looked at.
+    pub identity: Option<Identity>,
+    /// Where it goes, when it goes upstream.
+    pub forward: Option<Forward>,
+    /// Counts the request body.
+    pub body: BodyCount,
+    /// Tells the connection that a body is awaited, until it has ended.
+    pub pending_body: Option<PendingBody>,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// Set once something went wrong.
+    pub trouble: Option<Trouble>,
+    /// Counts the request as in flight for as long as it is.
+    pub in_flight: InFlightGuard,
+}
+
+/// Who asks, and what for.
+pub struct Identity {
+    /// The client.
+    pub client: ClientAddress,
+    /// The site, when the host names one.
+    pub site: Option<Arc<Site>>,
+    /// What of Matrix is asked for.
+    pub endpoint: Endpoint,
+    /// The route's path, where a route of the configuration serves it.
+    pub route: Option<Name>,
+}
+
+/// Where a request goes, and how.
+pub struct Forward {
+    /// The upstream.
+    pub upstream: Arc<Upstream>,
+    /// The longest silence allowed.
+    pub silence: Duration,
+    /// How many bytes to cut from the front of the target.
+    pub strip: usize,
+    /// Whether a WebSocket may be opened.
+    pub websocket: bool,
+    /// Connection attempts so far.
+    pub attempts: usize,
+    /// How many attempts make sense: one for each address.
+    pub addresses: usize,
+    /// Interim answers (1xx) so far.
+    pub interim: u8,
+    /// When the attempt in progress began.
+    pub attempt_started: Option<Instant>,
+    /// How long a new connection took; none where a pooled one was used.
+    pub connect: Option<Duration>,
+    /// When the upstream was connected.
+    pub connected: Option<Instant>,
+    /// From then to the first byte of its answer.
+    pub first_byte: Option<Duration>,
+}
+
+impl Forward {
+    /// A forward that has not begun.
+    pub fn new(upstream: Arc<Upstream>, silence: Duration) -> Self {
+        Self {
+            upstream,
+            silence,
+            strip: 0,
+            websocket: false,
+            attempts: 0,
+            addresses: 1,
+            interim: 0,
+            attempt_started: None,
+            connect: None,
+            connected: None,
+            first_byte: None,
+        }
+    }
+}
+
+impl RequestContext {
+    /// `Strict-Transport-Security` for this request's answer.
+    pub fn hsts(&self) -> Option<HeaderValue> {
+        let is_https = self.identity.as_ref().is_some_and(|i| i.client.is_https());
+        self.snapshot.hsts.clone().filter(|_| is_https)
+    }
+
+    /// The client's address, once known.
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        self.identity.as_ref().map(|i| i.client.ip())
+    }
+}

@@ -1,0 +1,303 @@
+//! From a request head to what is done about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderValue, Method};
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+
+use super::context::{Forward, Identity, RequestContext};
+use super::reply::Reply;
+use crate::listen::{self, ConnectionFacts};
+use crate::matrix::{endpoint, path};
+use crate::policy::{BodyCount, ClientAddress, Refusal, request_headers};
+use crate::route::{self, Action, Bounds, Folder, Seen, host, redirect};
+use crate::snapshot::RequestLimits;
+use crate::telemetry::Name;
+
+/// What is to be done with a request.
+pub(super) enum Step {
+    /// Send it upstream; `ctx.forward` says where.
+    Forward,
+    /// Answer it.
+    Answer(Reply),
+    /// Serve a file of the folder that the site's route at this path names.
+    File(FileRequest),
+    /// Refuse it.
+    Refuse(Refusal),
+}
+
+/// A file of a route's folder.
+pub(super) struct FileRequest {
+    /// The folder.
+    pub folder: Arc<Folder>,
+    /// The path below it.
+    pub path: Box<[u8]>,
+}
+
+/// Looks at the head: who asks, for what, of which site; fills the context and
+/// says what is to be done.
+pub(super) fn decide(
+    head: &RequestHeader,
+    facts: &ConnectionFacts,
+    ctx: &mut RequestContext,
+) -> Step {
+    let snapshot = ctx.snapshot.clone();
+    let raw_path = path::path_of(head.raw_path());
+    let client = ClientAddress::new(
+        facts.ip(),
+        facts.tls.is_some(),
+        &head.headers,
+        &snapshot.trusted_proxies,
+    );
+    let mut identity = Identity {
+        client,
+        site: None,
+        endpoint: endpoint::classify(&head.method, raw_path),
+        route: None,
+    };
+    let host_field = host_of(head);
+    if let Err(refusal) = check_head(head, host_field, &snapshot.limits) {
+        ctx.identity = Some(identity);
+        return Step::Refuse(refusal);
+    }
+    let host = host::normalized(host_field.unwrap_or_default());
+    let seen = Seen {
+        method: &head.method,
+        path: raw_path,
+        host: &host,
+        sni: facts.sni.as_deref(),
+        profile: facts.listener.profile,
+        client: client.ip(),
+    };
+    let Some(site) = route::site(&snapshot.sites, &seen) else {
+        ctx.identity = Some(identity);
+        return Step::Refuse(Refusal::NotOurHost);
+    };
+    let seen = seen.at(site);
+    identity.site = Some(site.clone());
+    let action = route::action(site, &seen);
+    if let Action::Upstream(_, mount) | Action::Folder(_, mount) = &action {
+        identity.route = Some(Name::Configured(route_name(mount)));
+    }
+    let step = act(&action, head, &seen, ctx, &identity);
+    ctx.identity = Some(identity);
+    step
+}
+
+/// Turns the route's decision into a step.
+fn act(
+    action: &Action<'_>,
+    head: &RequestHeader,
+    seen: &Seen<'_>,
+    ctx: &mut RequestContext,
+    identity: &Identity,
+) -> Step {
+    let target = head.raw_path();
+    match *action {
+        Action::Homeserver(bounds) => to_homeserver(head, ctx, identity, bounds),
+        Action::Upstream(forwarding, mount) => {
+            let Some(upstream) = ctx.snapshot.upstream(forwarding.upstream) else {
+                return Step::Refuse(Refusal::NothingHere);
+            };
+            let mut forward = Forward::new(upstream, forwarding.bounds.read_timeout);
+            if forwarding.strip_prefix {
+                forward.strip = mount.len();
+            }
+            forward.websocket =
+                forwarding.websocket && request_headers::asks_for_websocket(&head.headers);
+            forward_with(head, ctx, forward, forwarding.bounds.max_body_size)
+        }
+        Action::Document(Some(document)) => Step::Answer(Reply::document(document, &head.headers)),
+        Action::Document(None) => Step::Answer(Reply::no_document()),
+        Action::Preflight => Step::Answer(Reply::preflight(seen.path)),
+        Action::ToHttps => match redirect::to_https(seen.host, target, ctx.snapshot.https_port) {
+            Some(location) => Step::Answer(Reply::redirect(location)),
+            None => Step::Refuse(Refusal::BadTarget),
+        },
+        Action::Redirect(location) => Step::Answer(Reply::redirect(location.clone())),
+        Action::Folder(folder, mount) => file(folder, mount, seen, head, identity),
+        Action::Refuse(refusal) => Step::Refuse(refusal),
+    }
+}
+
+fn to_homeserver(
+    head: &RequestHeader,
+    ctx: &mut RequestContext,
+    identity: &Identity,
+    bounds: Option<Bounds>,
+) -> Step {
+    let (Some(site), class) = (&identity.site, identity.endpoint.class) else {
+        return Step::Refuse(Refusal::NotOurHost);
+    };
+    let Some(upstream) = ctx.snapshot.upstream(site.homeserver) else {
+        return Step::Refuse(Refusal::NothingHere);
+    };
+    let of_endpoint = || Bounds {
+        max_body_size: match class.body_limit() {
+            endpoint::BodyLimit::Standard => site.max_body_size,
+            endpoint::BodyLimit::Upload => site.max_upload_size,
+        },
+        read_timeout: class.response_timeout(),
+    };
+    let bounds = bounds.unwrap_or_else(of_endpoint);
+    let forward = Forward::new(upstream, bounds.read_timeout);
+    forward_with(head, ctx, forward, bounds.max_body_size)
+}
+
+/// What logs call a route: its path.
+fn route_name(mount: &str) -> Arc<str> {
+    if mount.is_empty() { "/" } else { mount }.into()
+}
+
+/// Checks the announced body and notes where the request goes.
+fn forward_with(
+    head: &RequestHeader,
+    ctx: &mut RequestContext,
+    forward: Forward,
+    body_limit: u64,
+) -> Step {
+    ctx.body = BodyCount::new(body_limit);
+    let announced = head.headers.get(CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
+    if let Err(refusal) = ctx.body.announced(announced.unwrap_or(0)) {
+        return Step::Refuse(refusal);
+    }
+    ctx.forward = Some(forward);
+    Step::Forward
+}
+
+fn file(
+    folder: &Arc<Folder>,
+    mount: &str,
+    seen: &Seen<'_>,
+    head: &RequestHeader,
+    identity: &Identity,
+) -> Step {
+    if !mount.is_empty() && seen.path == mount.as_bytes() {
+        // Relative links in index.html need the slash.
+        let authority = host_of(head).unwrap_or(seen.host);
+        let is_https = identity.client.is_https();
+        return match redirect::to_folder(is_https, authority, mount) {
+            Some(location) => Step::Answer(Reply::redirect(location)),
+            None => Step::Refuse(Refusal::BadTarget),
+        };
+    }
+    let path = super::folder::below(seen.path, mount);
+    if let Some(document) = super::folder::configured(folder, path) {
+        return match *seen.method {
+            Method::GET | Method::HEAD => Step::Answer(Reply::document(document, &head.headers)),
+            _ => Step::Refuse(Refusal::MethodNotAllowed),
+        };
+    }
+    Step::File(FileRequest {
+        folder: Arc::clone(folder),
+        path: path.into(),
+    })
+}
+
+/// What the head gate checks on HTTP/1.1's raw bytes, for HTTP/2 as well.
+fn check_head(
+    head: &RequestHeader,
+    host: Option<&str>,
+    limits: &RequestLimits,
+) -> Result<(), Refusal> {
+    listen::head::check_request(
+        head.method.as_str().as_bytes(),
+        head.raw_path(),
+        limits.target_size,
+    )
+    .map_err(refusal)?;
+    if head.headers.len() > limits.head_fields {
+        return Err(Refusal::TooManyFields);
+    }
+    // Equal ones would go upstream as they came, and the next reader might add them up.
+    if head.headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return Err(Refusal::BadHead);
+    }
+    if host.is_some_and(|host| !listen::head::is_host(host.as_bytes())) {
+        return Err(Refusal::BadHost);
+    }
+    if !request_headers::expectation_is_known(&head.headers) {
+        return Err(Refusal::BadExpectation);
+    }
+    Ok(())
+}
+
+/// What the gate found wrong with a method or a target.
+fn refusal(found: listen::Refusal) -> Refusal {
+    if found == listen::Refusal::TargetTooLong {
+        Refusal::TargetTooLong
+    } else if found == listen::Refusal::Target {
+        Refusal::BadTarget
+    } else if found == listen::Refusal::RefusedMethod {
+        Refusal::RefusedMethod
+    } else {
+        Refusal::UnknownMethod
+    }
+}
+
+/// `:authority` of HTTP/2, or `Host`. The gate and the engine refuse heads with
+/// two of a kind, or in which both name different hosts.
+fn host_of(head: &RequestHeader) -> Option<&str> {
+    match head.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => head
+            .headers
+            .get(HOST)
+            .map(|field| field.to_str().unwrap_or("\u{0}")),
+    }
+}
+
+/// Sets what pingora shall do with the connection. HTTP/1.1 deadlines are the
+/// connection's own (`listen`); a stream of HTTP/2 that takes nothing is seen
+/// only here.
+pub(super) fn prepare(session: &mut Session, limits: &RequestLimits, is_draining: bool) {
+    let keeps_alive = session.get_keepalive().is_some()
+        && session.req_header().version != http::Version::HTTP_10
+        && !is_draining;
+    session.set_keepalive(keeps_alive.then_some(limits.idle.as_secs()));
+    session.set_read_timeout(None);
+    let write = session.is_http2().then_some(limits.write);
+    session.set_write_timeout(write);
+    session.set_total_drain_timeout(Some(Duration::from_secs(5)));
+}
+
+/// Makes request ids: 32 hexadecimal digits, half of them chosen at start.
+pub(super) fn request_id(start: u64, count: u64) -> HeaderValue {
+    let id = format!("{start:016x}{count:016x}");
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_targets_and_hosts_are_judged_as_over_http1() {
+        let limits = RequestLimits {
+            target_size: 10,
+            head_fields: 1,
+            write: Duration::ZERO,
+            idle: Duration::ZERO,
+        };
+        for (method, target, host, found) in [
+            ("GET", "/a%2Fb?c", "a.test:8448", Ok(())),
+            ("TRACE", "/", "a.test", Err(Refusal::RefusedMethod)),
+            ("BREW", "/", "a.test", Err(Refusal::UnknownMethod)),
+            ("GET", "*", "a.test", Err(Refusal::BadTarget)),
+            ("GET", "/0123456789", "a.test", Err(Refusal::TargetTooLong)),
+            ("GET", "/", "a.test:", Err(Refusal::BadHost)),
+            ("GET", "/", "a@b", Err(Refusal::BadHost)),
+        ] {
+            let head = RequestHeader::build(method, target.as_bytes(), None).unwrap();
+            assert_eq!(
+                check_head(&head, Some(host), &limits),
+                found,
+                "{method} {target} {host}"
+            );
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Every upstream of a configuration, each once.
+
+use std::sync::Arc;
+
+use crate::config::{self, Diagnostic, Spanned, UpstreamAddress};
+use crate::route::UpstreamId;
+use crate::upstream::{Address, Ca, Name, Tls, UnusableCa, Upstream, Warnings};
+
+/// Collects upstreams while sites are compiled.
+#[derive(Default)]
+pub(super) struct Upstreams {
+    known: Vec<(config::Upstream, Arc<Upstream>)>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Upstreams {
+    /// The id of an upstream; the same address and TLS settings give the same.
+    pub(super) fn add(&mut self, written: &config::Upstream) -> UpstreamId {
+        let is_same = |known: &config::Upstream| {
+            *known.url == *written.url
+                && known.tls_name == written.tls_name
+                && known.ca.as_deref() == written.ca.as_deref()
+        };
+        if let Some(index) = self.known.iter().position(|(known, _)| is_same(known)) {
+            return UpstreamId(index);
+        }
+        let index = self.known.len();
+        let upstream = Upstream {
+            name: written.url.to_string().into(),
+            address: address(&written.url),
+            tls: self.tls(written),
+            pool: index as u64,
+            warnings: Warnings::default(),
+        };
+        self.known.push((written.clone(), Arc::new(upstream)));
+        UpstreamId(index)
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Arc<Upstream>>, Vec<Diagnostic>) {
+        let upstreams = self.known.into_iter().map(|(_, upstream)| upstream);
+        (upstreams.collect(), self.problems)
+    }
+
+    fn tls(&mut self, written: &config::Upstream) -> Option<Tls> {
+        let UpstreamAddress::Https { host, .. } = &*written.url else {
+            return None;
+        };
+        let name = written.tls_name.as_ref().unwrap_or(host).as_str();
+        let ca = match &written.ca {
+            Some(path) => match Ca::read(path) {
+                Ok(ca) => Some(ca),
+                Err(problem) => {
+                    self.problems.push(unusable_ca(path, &problem));
+                    None
+                }
+            },
+            None => None,
+        };
+        Some(Tls {
+            name: name.trim_start_matches('[').trim_end_matches(']').into(),
+            ca,
+        })
+    }
+}
+
+fn address(written: &UpstreamAddress) -> Address {
+    match written {
+        UpstreamAddress::Unix(path) => Address::Unix(path.clone()),
+        UpstreamAddress::Http { host, port } | UpstreamAddress::Https { host, port } => {
+            match host.ip() {
+                Some(ip) => Address::Socket((ip, *port).into()),
+                None => Address::Name(Name::new(host.as_str(), *port)),
+            }
+        }
+    }
+}
+
+fn unusable_ca(path: &Spanned<std::path::PathBuf>, problem: &UnusableCa) -> Diagnostic {
+    let message = format!("{} cannot be used as a CA: {problem}", path.display());
+    Diagnostic::new(message, path.span()).help("it must hold one or more certificates in PEM")
+}
