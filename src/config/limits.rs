@@ -14,6 +14,9 @@ pub struct Limits {
     /// Open connections from one IPv4 address or one IPv6 /64 network. Loopback
     /// and trusted proxies are exempt.
     pub connections_per_address: Count,
+    /// New connections a second from one IPv4 address or one IPv6 /64 network:
+    /// each costs a TLS handshake. Loopback and trusted proxies are exempt.
+    pub new_connections_per_address: Count,
     /// A request's head: request line and header fields. Above it 431.
     pub head_size: ByteSize,
     /// Header fields of a request. Above it 431.
@@ -32,6 +35,7 @@ impl Default for Limits {
         Self {
             connections: Count::new(20_000),
             connections_per_address: Count::new(1_000),
+            new_connections_per_address: Count::new(200),
             head_size: ByteSize::kibibytes(64),
             head_fields: Count::new(128),
             target_size: ByteSize::kibibytes(16),
@@ -48,6 +52,10 @@ impl Limits {
             connections: section.or("connections", default.connections),
             connections_per_address: section
                 .or("connections_per_address", default.connections_per_address),
+            new_connections_per_address: section.or(
+                "new_connections_per_address",
+                default.new_connections_per_address,
+            ),
             head_size: section.or("head_size", default.head_size),
             head_fields: section.or("head_fields", default.head_fields),
             target_size: section.or("target_size", default.target_size),

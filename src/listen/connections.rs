@@ -1,20 +1,24 @@
 //! The open connections: how many there may be, when the last has ended, and how to end them all.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ipnet::IpNet;
+use pingora_limits::rate::Rate;
 use tokio::sync::watch;
 
 use super::Limits;
 
 /// Counts the connections of all listeners.
-#[derive(Debug)]
 pub struct Connections {
     most: usize,
     most_per_address: usize,
+    most_new_per_address: isize,
+    /// Of fixed size, however many addresses there are; two may share a count, rarely.
+    new_per_address: Rate,
     exempt: Vec<IpNet>,
     addresses: Mutex<HashMap<IpAddr, usize>>,
     open: watch::Sender<usize>,
@@ -28,6 +32,8 @@ pub enum Excess {
     Total,
     /// `limits.connections_per_address` are open from its network.
     Address,
+    /// `limits.new_connections_per_address` came from its network within a second.
+    Rate,
 }
 
 impl Excess {
@@ -36,6 +42,7 @@ impl Excess {
         match self {
             Self::Total => "connections",
             Self::Address => "connections_per_address",
+            Self::Rate => "new_connections_per_address",
         }
     }
 }
@@ -57,6 +64,9 @@ impl Connections {
         Arc::new(Self {
             most: limits.connections,
             most_per_address: limits.connections_per_address,
+            most_new_per_address: isize::try_from(limits.new_connections_per_address)
+                .unwrap_or(isize::MAX),
+            new_per_address: Rate::new(Duration::from_secs(1)),
             exempt: limits.exempt.clone(),
             addresses: Mutex::default(),
             open: watch::Sender::new(0),
@@ -115,6 +125,9 @@ impl Connections {
             return Ok(None);
         }
         let network = network(address);
+        if self.new_per_address.observe(&network, 1) > self.most_new_per_address {
+            return Err(Excess::Rate);
+        }
         let mut addresses = self
             .addresses
             .lock()
@@ -128,6 +141,14 @@ impl Connections {
             connections: Arc::clone(self),
             network,
         }))
+    }
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections")
+            .field("open", &self.open())
+            .finish_non_exhaustive()
     }
 }
 
@@ -197,6 +218,20 @@ mod tests {
         }
         drop(first);
         assert!(admit("192.0.2.1").is_ok());
+    }
+
+    #[test]
+    fn caps_what_comes_anew_from_one_address() {
+        let connections = Connections::new(&Limits {
+            new_connections_per_address: 5,
+            ..Limits::default()
+        });
+        let admit = |address: &str| connections.admit_address(address.parse().unwrap());
+        let refused = (0..50).filter(|_| admit("192.0.2.1").is_err()).count();
+        // A second may end once meanwhile, and the count begins anew.
+        assert!((40..=45).contains(&refused), "{refused}");
+        assert!(admit("192.0.2.2").is_ok());
+        assert!((0..50).all(|_| admit("127.0.0.1").is_ok()));
     }
 
     #[tokio::test]

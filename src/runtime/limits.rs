@@ -19,6 +19,7 @@ pub(super) fn of(config: &Config) -> Limits {
         target_size: bytes(limits.target_size),
         connections: count(limits.connections),
         connections_per_address: count(limits.connections_per_address),
+        new_connections_per_address: count(limits.new_connections_per_address),
         exempt: config
             .trusted_proxies
             .iter()
