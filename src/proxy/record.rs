@@ -3,6 +3,7 @@
 use std::time::Instant;
 use std::{fmt, io};
 
+use http::StatusCode;
 use http::header::USER_AGENT;
 use pingora::Error;
 use pingora::proxy::Session;
@@ -91,10 +92,7 @@ pub(super) fn write(telemetry: &Telemetry, session: &mut Session, ctx: &RequestC
     let head = session.req_header();
     let identity = ctx.identity.as_ref();
     let answer = ctx.trouble.map(Answer::from);
-    let status = session
-        .response_written()
-        .map(|head| head.status)
-        .or(answer.map(|a| a.status));
+    let written = session.response_written().map(|head| head.status);
     let endpoint = identity.map(|i| match &i.route {
         Some(route) => route.clone(),
         None => Name::Fixed(i.endpoint.template),
@@ -111,7 +109,7 @@ pub(super) fn write(telemetry: &Telemetry, session: &mut Session, ctx: &RequestC
         method: Some(&head.method),
         endpoint,
         class: identity.map(|i| i.endpoint.class.as_str()),
-        status: status.map_or(0, |s| s.as_u16()),
+        status: final_status(written, answer.map(|a| a.status)),
         bytes_in: ctx.body.seen(),
         bytes_out: ctx.bytes_out,
         duration: ctx.started.elapsed(),
@@ -131,10 +129,37 @@ pub(super) fn write(telemetry: &Telemetry, session: &mut Session, ctx: &RequestC
     });
 }
 
+/// The status that the request ended with. An interim answer is none, though
+/// the engine keeps it as one: a client that left after a 100 left unanswered.
+fn final_status(written: Option<StatusCode>, trouble: Option<StatusCode>) -> u16 {
+    written
+        .filter(|s| !s.is_informational() || *s == StatusCode::SWITCHING_PROTOCOLS)
+        .or(trouble)
+        .map_or(0, |s| s.as_u16())
+}
+
 fn protocol(version: http::Version) -> &'static str {
     match version {
         http::Version::HTTP_2 => "HTTP/2",
         http::Version::HTTP_10 => "HTTP/1.0",
         _ => "HTTP/1.1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interim_answer_is_not_what_a_request_ended_with() {
+        let ended = |written: Option<u16>, trouble: Option<u16>| {
+            let status = |number: Option<u16>| number.map(|n| StatusCode::from_u16(n).unwrap());
+            final_status(status(written), status(trouble))
+        };
+        assert_eq!(ended(Some(100), Some(499)), 499);
+        assert_eq!(ended(Some(200), Some(499)), 200);
+        assert_eq!(ended(Some(101), None), 101);
+        assert_eq!(ended(None, Some(502)), 502);
+        assert_eq!(ended(None, None), 0);
     }
 }
