@@ -8,12 +8,13 @@
 //! | [`config`] | what the operator *wrote*: one file per section, spans, all errors at once |
 //! | [`snapshot`] | what *runs*: a configuration compiled into one immutable value |
 //! | [`runtime`] | start and drain; wires everything, decides nothing |
-//! | [`listen`] | sockets, PROXY protocol, TLS, certificates, connections, the head gate |
+//! | [`listen`] | sockets, PROXY protocol, TLS, certificates, connections, the client's side of requests |
 //! | [`matrix`] | pure knowledge of Matrix: server names, endpoints, well-known documents, errors |
+//! | [`message`] | HTTP heads, whose fields keep their order and spelling, and the decoder of chunks |
 //! | [`route`] | (site, method, raw path) to a route |
 //! | [`policy`] | checks and header rules as pure functions |
-//! | [`upstream`] | where requests go: addresses, pools, timeouts |
-//! | [`proxy`] | the one `ProxyHttp`: the life of a request in order |
+//! | [`upstream`] | where requests go: addresses, deadlines, pools, connections |
+//! | [`proxy`] | the life of a request in order, and the one `ProxyHttp`, for tunnels |
 //! | [`telemetry`] | log, access log, metrics: every name declared once |
 //! | [`admin`] | health, readiness and metrics on a listener of its own |
 //!
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod listen;
 pub mod matrix;
+pub mod message;
 pub mod policy;
 pub mod proxy;
 pub mod route;

@@ -30,12 +30,13 @@ const LINES_OF_THE_README: usize = 200;
 /// Which modules each module may use. Only the program itself uses `cli`.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("matrix", &[]),
+    ("message", &[]),
     ("config", &["matrix"]),
-    ("policy", &["matrix"]),
-    ("route", &["matrix", "policy"]),
+    ("policy", &["matrix", "message"]),
+    ("route", &["matrix", "message", "policy"]),
     ("telemetry", &["matrix"]),
-    ("listen", &["matrix", "telemetry"]),
-    ("upstream", &["matrix", "telemetry"]),
+    ("listen", &["matrix", "message", "telemetry"]),
+    ("upstream", &["matrix", "message", "telemetry"]),
     (
         "snapshot",
         &["config", "listen", "matrix", "policy", "route", "upstream"],
@@ -45,6 +46,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "listen",
             "matrix",
+            "message",
             "policy",
             "route",
             "snapshot",
@@ -52,7 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("admin", &["telemetry"]),
+    ("admin", &["listen", "matrix", "message", "telemetry"]),
     (
         "runtime",
         &[
@@ -91,7 +93,7 @@ const KNOWS_THE_ENGINE: &[&str] = &["admin", "listen", "proxy", "runtime", "upst
 
 /// Modules of pure functions over data: what they answer depends on what they
 /// are given, so a table of inputs tests them.
-const PURE: &[&str] = &["matrix", "policy", "route"];
+const PURE: &[&str] = &["matrix", "message", "policy", "route"];
 const IMPURE: &[&str] = &[
     "async ",
     ".await",

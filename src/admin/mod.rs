@@ -7,11 +7,13 @@ mod readiness;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use http::{Method, Response, StatusCode, header};
-use pingora::apps::http_app::{HttpServer, ServeHttp};
+use http::{Method, StatusCode};
 use pingora::protocols::http::ServerSession;
+use tokio::sync::watch;
 
+use crate::listen::{After, App, Downstream, Fault};
+use crate::matrix::path;
+use crate::message::{Fields, RequestHead};
 use crate::telemetry::{METRICS_CONTENT_TYPE, Telemetry};
 
 pub use readiness::{Readiness, ReadyState};
@@ -34,15 +36,10 @@ impl Admin {
         }
     }
 
-    /// This application as what an accept loop serves.
-    pub fn into_server(self) -> HttpServer<Self> {
-        HttpServer::new_app(self)
-    }
-
     /// The answer to one request; `path` is without the query.
     fn answer(&self, method: &Method, path: &str) -> Answer {
         let reads = matches!(*method, Method::GET | Method::HEAD);
-        let answer = match path {
+        match path {
             "/healthz" | "/readyz" | "/metrics" if !reads => Answer::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 TEXT,
@@ -55,11 +52,6 @@ impl Admin {
                 Answer::new(StatusCode::OK, METRICS_CONTENT_TYPE, metrics)
             }
             _ => Answer::new(StatusCode::NOT_FOUND, JSON, "{\"error\":\"not found\"}\n"),
-        };
-        if *method == Method::HEAD {
-            answer.without_body()
-        } else {
-            answer
         }
     }
 
@@ -73,12 +65,18 @@ impl Admin {
     }
 }
 
-#[async_trait]
-impl ServeHttp for Admin {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let head = session.req_header();
-        self.answer(&head.method, head.uri.path()).into_response()
+impl App for Admin {
+    async fn serve(&self, head: RequestHead, downstream: &mut Downstream) -> After {
+        let path = str::from_utf8(path::path_of(&head.target)).unwrap_or_default();
+        let answer = self.answer(&head.method, path);
+        if answer.send(downstream).await.is_err() {
+            downstream.abort();
+        }
+        After::Served
     }
+
+    /// Nothing here becomes a tunnel.
+    async fn tunnel(&self, _: ServerSession, _: &watch::Receiver<bool>) {}
 }
 
 /// A small answer, held in memory whole.
@@ -86,39 +84,33 @@ struct Answer {
     status: StatusCode,
     content_type: &'static str,
     body: Vec<u8>,
-    /// The length of the body before [`Answer::without_body`] took it.
-    length: usize,
 }
 
 impl Answer {
     fn new(status: StatusCode, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        let body = body.into();
         Self {
             status,
             content_type,
-            length: body.len(),
-            body,
+            body: body.into(),
         }
     }
 
-    fn without_body(mut self) -> Self {
-        self.body.clear();
-        self
+    async fn send(self, downstream: &mut Downstream) -> Result<(), Fault> {
+        downstream.answer(self.status, &self.fields(), true)?;
+        downstream.send(self.body.into()).await?;
+        downstream.end().await
     }
 
-    fn into_response(self) -> Response<Vec<u8>> {
-        let mut response = Response::new(self.body);
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_LENGTH, self.length.into());
-        let fixed = |value| header::HeaderValue::from_static(value);
-        headers.insert(header::CONTENT_TYPE, fixed(self.content_type));
-        headers.insert(header::CACHE_CONTROL, fixed("no-store"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
+    fn fields(&self) -> Fields {
+        let mut fields = Fields::default();
+        fields.push("Content-Length", self.body.len().to_string());
+        fields.push("Content-Type", self.content_type);
+        fields.push("Cache-Control", "no-store");
+        fields.push("X-Content-Type-Options", "nosniff");
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(header::ALLOW, fixed("GET, HEAD"));
+            fields.push("Allow", "GET, HEAD");
         }
-        response
+        fields
     }
 }
 

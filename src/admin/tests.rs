@@ -1,10 +1,13 @@
 use std::time::SystemTime;
 
-use pingora::apps::HttpServerApp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::*;
+use crate::listen::socket::{Address, bind};
+use crate::listen::{Connections, Intake, Limits, Listener, accept};
+use crate::matrix::Profile;
 use crate::telemetry::Settings;
 
 fn admin() -> (Admin, Arc<Readiness>) {
@@ -19,13 +22,30 @@ fn admin() -> (Admin, Arc<Readiness>) {
 
 /// What the admin application says to `request`, byte for byte.
 async fn exchange(request: &str) -> String {
-    let (mut client, server) = tokio::io::duplex(1 << 20);
-    let app = Arc::new(admin().0.into_server());
-    let session = ServerSession::new_http1(Box::new(server));
-    client.write_all(request.as_bytes()).await.unwrap();
+    let (app, _) = admin();
+    let limits = Limits::default();
+    let any_port = Address::Tcp("127.0.0.1:0".parse().unwrap());
+    let bound = bind("admin", &any_port).unwrap().sockets.remove(0);
+    let address = bound.socket_address().unwrap();
     let (_keep, shutdown) = watch::channel(false);
-    let reused = app.process_new_http(session, &shutdown).await;
-    drop(reused);
+    let intake = Intake {
+        telemetry: Arc::clone(&app.telemetry),
+        app: Arc::new(app),
+        listener: Arc::new(Listener {
+            name: "admin".into(),
+            profile: Profile::Both,
+            tls: false,
+            proxy_protocol: Vec::new(),
+        }),
+        tls: None,
+        connections: Connections::new(&limits),
+        limits: Arc::new(limits),
+        shutdown,
+    };
+    tokio::spawn(accept(bound, Arc::new(intake)));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let request = request.replacen("\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1);
+    client.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.unwrap();
     answer

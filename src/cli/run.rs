@@ -23,11 +23,10 @@ pub fn run(file: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
         writeln!(terminal.err, "the log cannot be set up: {error}")?;
         return Ok(Exit::Failed);
     }
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if config.threads > 0 {
-        runtime.worker_threads(config.threads.into());
-    }
-    let runtime = runtime.enable_all().build()?;
+    // For signals and the admin listener; those who serve have runtimes of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let exit = runtime.block_on(serve(config, terminal))?;
     // What was cut may still hold a blocking thread, such as a DNS look-up.
     runtime.shutdown_background();

@@ -17,6 +17,10 @@ pub struct Limits {
     /// New connections a second from one IPv4 address or one IPv6 /64 network:
     /// each costs a TLS handshake. Loopback and trusted proxies are exempt.
     pub new_connections_per_address: Count,
+    /// Requests in progress from one IPv4 address or one IPv6 /64 network, the
+    /// streams of HTTP/2 among them. Above it 429. Loopback and trusted proxies
+    /// are exempt.
+    pub requests_per_address: Count,
     /// A request's head: request line and header fields. Above it 431.
     pub head_size: ByteSize,
     /// Header fields of a request. Above it 431.
@@ -36,6 +40,7 @@ impl Default for Limits {
             connections: Count::new(20_000),
             connections_per_address: Count::new(1_000),
             new_connections_per_address: Count::new(200),
+            requests_per_address: Count::new(2_000),
             head_size: ByteSize::kibibytes(64),
             head_fields: Count::new(128),
             target_size: ByteSize::kibibytes(16),
@@ -56,6 +61,7 @@ impl Limits {
                 "new_connections_per_address",
                 default.new_connections_per_address,
             ),
+            requests_per_address: section.or("requests_per_address", default.requests_per_address),
             head_size: section.or("head_size", default.head_size),
             head_fields: section.or("head_fields", default.head_fields),
             target_size: section.or("target_size", default.target_size),

@@ -4,13 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::HttpServerApp;
 use pingora_timeout::timeout;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
+use super::app::App;
 use super::connections::{AddressPermit, Connections, Permit, stopped};
-use super::establish::{Established, Failure, canonical, establish, is_proxied};
+use super::establish::{Failure, canonical, establish, is_proxied};
 use super::socket::{Bound, Kind};
 use super::wire::Socket;
 use super::{Limits, Listener, Peer, serve};
@@ -22,7 +22,7 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 
 /// What all connections of one listener share.
 pub struct Intake<A> {
-    /// What serves the requests: pingora's `HttpProxy`.
+    /// What serves the requests.
     pub app: Arc<A>,
     /// The listener.
     pub listener: Arc<Listener>,
@@ -45,7 +45,7 @@ pub struct Intake<A> {
 /// Fails only where the socket cannot be polled at all. To be called within a tokio runtime.
 pub async fn accept<A>(bound: Bound, intake: Arc<Intake<A>>) -> io::Result<()>
 where
-    A: HttpServerApp + Send + Sync + 'static,
+    A: App,
 {
     let socket = Acceptor::new(bound)?;
     let mut shutdown = intake.shutdown.clone();
@@ -111,7 +111,7 @@ impl Acceptor {
 
 fn admit<A>(intake: &Arc<Intake<A>>, socket: Socket, peer: Peer)
 where
-    A: HttpServerApp + Send + Sync + 'static,
+    A: App,
 {
     let connections = &intake.connections;
     let address = match peer {
@@ -131,28 +131,25 @@ where
         }
     };
     let intake = Arc::clone(intake);
-    tokio::spawn(async move {
-        let ended = intake.connections.ended();
-        tokio::select! {
-            () = ended => {}
-            () = run(&intake, socket, peer, permit) => {}
-        }
-        drop::<Option<AddressPermit>>(address);
-    });
+    tokio::spawn(async move { run(&intake, socket, peer, (permit, address)).await });
 }
 
 /// The whole life of one connection.
-async fn run<A>(intake: &Arc<Intake<A>>, socket: Socket, peer: Peer, permit: Permit)
-where
-    A: HttpServerApp + Send + Sync + 'static,
+async fn run<A>(
+    intake: &Arc<Intake<A>>,
+    socket: Socket,
+    peer: Peer,
+    (permit, address): (Permit, Option<AddressPermit>),
+) where
+    A: App,
 {
     // Boxed, because a handshake needs far more room than what waits after it.
-    let establishing = Box::pin(establish(intake, socket, peer));
+    let establishing = Box::pin(establish(intake, socket, peer, address));
     let established = match timeout(intake.limits.handshake, establishing).await {
         Ok(established) => established,
         Err(_) => Err(Failure::Timeout),
     };
-    let (connection, address): Established = match established {
+    let connection = match established {
         Ok(established) => established,
         Err(failure) => {
             let name = &intake.listener.name;
@@ -173,5 +170,4 @@ where
         }
     };
     serve(intake, connection, permit).await;
-    drop::<Option<AddressPermit>>(address);
 }

@@ -15,7 +15,7 @@ pub struct Bodies {
 
 impl Bodies {
     /// Notes that a request body is awaited until the returned guard is dropped.
-    pub fn pending(self: &Arc<Self>) -> PendingBody {
+    pub(super) fn pending(self: &Arc<Self>) -> PendingBody {
         self.pending.fetch_add(1, Ordering::Relaxed);
         PendingBody(Arc::clone(self))
     }
@@ -25,24 +25,22 @@ impl Bodies {
         self.pending.load(Ordering::Relaxed) > 0
     }
 
+    /// Notes that `bytes` of a body reached the proxy.
+    ///
+    /// What has arrived and was not taken waits for the upstream, and the client is not to blame.
+    pub(super) fn received(&self, bytes: u64) {
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Bytes of bodies that the proxy has taken since the connection began.
     pub(super) fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 }
 
-/// A request body that is awaited. Drop it when the body has ended or the request is over.
+/// A request body that is awaited. Drop it when some of it has come, or the request is over.
 #[derive(Debug)]
-pub struct PendingBody(Arc<Bodies>);
-
-impl PendingBody {
-    /// Notes that `bytes` of the body reached the proxy.
-    ///
-    /// What has arrived and was not taken waits for the upstream, and the client is not to blame.
-    pub fn received(&self, bytes: u64) {
-        self.0.taken.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
+pub(super) struct PendingBody(Arc<Bodies>);
 
 impl Drop for PendingBody {
     fn drop(&mut self) {

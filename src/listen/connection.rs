@@ -1,4 +1,4 @@
-//! The connection that pingora reads and writes.
+//! A client's connection: what waits to be read, what waits to be written, and for how long.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,44 +7,49 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::BytesMut;
-use pingora::protocols::ALPN;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::alarm::Alarm;
-use super::digests::Digests;
-use super::exchange::Exchange;
 use super::frames::Watch;
+use super::head::Framing;
+use super::idle::Idle;
+use super::incoming::Incoming;
 use super::part::Parting;
 use super::patience::Patience;
 use super::streams::OpenStreams;
 use super::transport::Transport;
-use super::{Bodies, ConnectionFacts, Limits};
+use super::tunnel::Tunnel;
+use super::{ConnectionFacts, Limits};
 
 /// Answers are gathered up to this size, so that a head and a small body leave in one piece.
 const GATHER: usize = 4 * 1460;
 
 /// A client's connection, plain or with TLS, over TCP or a Unix socket.
 ///
-/// Towards pingora it is a stream that never holds a byte past the end of the current request.
-/// Reading flushes first: pingora does not flush a body of known length before it is complete.
+/// HTTP/1 is read from it request by request, HTTP/2 as a stream of watched frames, and pingora
+/// reads it as a stream that holds one request and then a tunnel.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) io: Transport,
-    /// Decrypted bytes that were read before pingora asked for them.
+    /// Decrypted bytes that were read before anybody asked for them.
     pub(super) ahead: BytesMut,
     /// Bytes of the answer that wait for more.
     pub(super) out: BytesMut,
-    pub(super) exchange: Option<Exchange>,
+    /// Whether the transport may hold bytes back that were written to it.
+    pub(super) is_unflushed: bool,
+    pub(super) incoming: Incoming,
+    pub(super) read_size: usize,
+    pub(super) tunnel: Option<Box<Tunnel>>,
     pub(super) watch: Option<Box<Watch>>,
     pub(super) received: u64,
     pub(super) body: Patience,
     pub(super) body_alarm: Alarm,
     pub(super) write: Patience,
     pub(super) write_alarm: Alarm,
+    pub(super) idle: Idle,
     pub(super) parting: Parting,
-    pub(super) bodies: Arc<Bodies>,
     pub(super) streams: Arc<OpenStreams>,
-    pub(super) digests: Digests,
+    pub(super) facts: Arc<ConnectionFacts>,
 }
 
 impl Connection {
@@ -54,34 +59,34 @@ impl Connection {
         facts: ConnectionFacts,
         limits: &Limits,
         is_http2: bool,
-    ) -> io::Result<Self> {
-        let bodies = Arc::clone(&facts.bodies);
-        let digests = Digests::new(io.wire().descriptor(), facts)?;
+    ) -> Self {
         let mut connection = Self {
             io,
             ahead: BytesMut::new(),
             out: BytesMut::new(),
-            exchange: None,
+            is_unflushed: false,
+            incoming: Incoming::new(Framing::Length(0)),
+            read_size: 0,
+            tunnel: None,
             watch: None,
             received: 0,
             body: Patience::new(limits.body_grace),
             body_alarm: Alarm::default(),
             write: Patience::new(limits.write),
             write_alarm: Alarm::default(),
+            idle: Idle::default(),
             parting: Parting::default(),
-            bodies,
-            streams: Arc::default(),
-            digests,
+            streams: Arc::new(OpenStreams::new()),
+            facts: Arc::new(facts),
         };
         if is_http2 {
             connection.become_http2(limits);
         }
-        Ok(connection)
+        connection
     }
 
     /// From here on the bytes are frames.
     pub(super) fn become_http2(&mut self, limits: &Limits) {
-        self.digests.alpn = Some(ALPN::H2);
         self.watch = Some(Box::new(Watch::new(limits, Instant::now())));
     }
 
@@ -91,8 +96,8 @@ impl Connection {
     }
 
     /// Its facts.
-    pub fn facts(&self) -> Option<&ConnectionFacts> {
-        self.digests.proxy.user_data.as_ref()?.downcast_ref()
+    pub fn facts(&self) -> &Arc<ConnectionFacts> {
+        &self.facts
     }
 
     pub(super) fn streams(&self) -> Arc<OpenStreams> {
@@ -101,7 +106,7 @@ impl Connection {
 
     /// Forgets the request that is over: full credit for the next, and no timer while idle.
     pub(super) fn rest(&mut self) {
-        self.exchange = None;
+        self.begin_body(Framing::Length(0));
         self.body.reset(self.received);
         self.body_alarm.disarm();
         self.write.reset(self.io.wire().written());
@@ -124,16 +129,10 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let me = &mut *self;
-        if me.is_http2() {
-            return me.poll_http2(cx, buffer);
+        if self.is_http2() {
+            return self.poll_http2(cx, buffer);
         }
-        if !me.out.is_empty()
-            && let Poll::Ready(flushed) = me.poll_gathered(cx, &[])
-        {
-            flushed?;
-        }
-        me.poll_http1(cx, buffer)
+        self.poll_tunnel(cx, buffer)
     }
 }
 
@@ -144,8 +143,8 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let me = &mut *self;
-        if let Some(exchange) = &mut me.exchange {
-            exchange.answered(bytes);
+        if let Some(tunnel) = &mut me.tunnel {
+            tunnel.answered(bytes);
         }
         if !me.is_http2() && me.out.len() + bytes.len() <= GATHER {
             me.out.extend_from_slice(bytes);
@@ -166,6 +165,7 @@ impl AsyncWrite for Connection {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.is_http2() {
+            self.is_unflushed = true;
             let polled = self.io.writer().poll_write_vectored(cx, pieces);
             return self.poll_patience(cx, polled);
         }
@@ -179,7 +179,11 @@ impl AsyncWrite for Connection {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_gathered(cx, &[]))?;
+        if !self.is_unflushed {
+            return Poll::Ready(Ok(()));
+        }
         let polled = self.io.writer().poll_flush(cx);
+        self.is_unflushed = !polled.is_ready();
         self.poll_patience(cx, polled)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ pub struct Connections {
     most_new_per_address: isize,
     /// Of fixed size, however many addresses there are; two may share a count, rarely.
     new_per_address: Rate,
+    most_requests_per_address: usize,
     exempt: Vec<IpNet>,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    addresses: Mutex<HashMap<IpAddr, Share>>,
     open: watch::Sender<usize>,
     ended: watch::Sender<bool>,
 }
@@ -51,11 +53,35 @@ impl Excess {
 #[derive(Debug)]
 pub struct Permit(Arc<Connections>);
 
+/// What one network has open.
+#[derive(Debug, Default)]
+struct Share {
+    connections: usize,
+    requests: Arc<AtomicUsize>,
+}
+
 /// A connection's place among those of its network, given back when dropped.
 #[derive(Debug)]
 pub struct AddressPermit {
     connections: Arc<Connections>,
     network: IpAddr,
+    requests: Arc<AtomicUsize>,
+}
+
+/// A request's place among those of its network, given back when dropped.
+#[derive(Debug)]
+pub struct RequestPermit(Arc<AtomicUsize>);
+
+impl AddressPermit {
+    /// A place for one more request; `None` where there are as many as there may be.
+    pub fn admit_request(&self) -> Option<RequestPermit> {
+        let most = self.connections.most_requests_per_address;
+        let next = |requests: usize| (requests < most).then_some(requests + 1);
+        let admitted = self
+            .requests
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        admitted.ok().map(|_| RequestPermit(self.requests.clone()))
+    }
 }
 
 impl Connections {
@@ -67,6 +93,7 @@ impl Connections {
             most_new_per_address: isize::try_from(limits.new_connections_per_address)
                 .unwrap_or(isize::MAX),
             new_per_address: Rate::new(Duration::from_secs(1)),
+            most_requests_per_address: limits.requests_per_address,
             exempt: limits.exempt.clone(),
             addresses: Mutex::default(),
             open: watch::Sender::new(0),
@@ -85,19 +112,14 @@ impl Connections {
         drop(self.open.subscribe().wait_for(|open| *open == 0).await);
     }
 
-    /// Ends all connections now, whatever they do.
+    /// Says that all connections are cut. Whoever runs them does it: the end of its runtime.
     pub fn end(&self) {
         self.ended.send_replace(true);
     }
 
-    /// Ends when [`Connections::end`] is called.
-    pub(super) fn ended(&self) -> impl Future<Output = ()> + use<> {
-        let mut ended = self.ended.subscribe();
-        async move {
-            if ended.wait_for(|ended| *ended).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+    /// Becomes true when [`Connections::end`] is called.
+    pub fn cut(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
     }
 
     /// A place for one more connection.
@@ -132,14 +154,15 @@ impl Connections {
             .addresses
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let count = addresses.entry(network).or_insert(0);
-        if *count >= self.most_per_address {
+        let share = addresses.entry(network).or_default();
+        if share.connections >= self.most_per_address {
             return Err(Excess::Address);
         }
-        *count += 1;
+        share.connections += 1;
         Ok(Some(AddressPermit {
             connections: Arc::clone(self),
             network,
+            requests: share.requests.clone(),
         }))
     }
 }
@@ -180,12 +203,18 @@ impl Drop for AddressPermit {
             .addresses
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = addresses.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(share) = addresses.get_mut(&self.network) {
+            share.connections -= 1;
+            if share.connections == 0 {
                 addresses.remove(&self.network);
             }
         }
+    }
+}
+
+impl Drop for RequestPermit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -232,6 +261,24 @@ mod tests {
         assert!((40..=45).contains(&refused), "{refused}");
         assert!(admit("192.0.2.2").is_ok());
         assert!((0..50).all(|_| admit("127.0.0.1").is_ok()));
+    }
+
+    #[test]
+    fn caps_the_requests_of_an_address_over_all_its_connections() {
+        let connections = Connections::new(&Limits {
+            requests_per_address: 2,
+            ..Limits::default()
+        });
+        let admit = |address: &str| connections.admit_address(address.parse().unwrap());
+        let first = admit("192.0.2.1").unwrap().unwrap();
+        let second = admit("192.0.2.1").unwrap().unwrap();
+        let request = first.admit_request().unwrap();
+        let _other = second.admit_request().unwrap();
+        assert!(first.admit_request().is_none() && second.admit_request().is_none());
+        let elsewhere = admit("192.0.2.2").unwrap().unwrap();
+        assert!(elsewhere.admit_request().is_some());
+        drop((request, first));
+        assert!(second.admit_request().is_some());
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! What pingora asks a stream about itself: the traits that make a [`Connection`] a
+//! What pingora asks a stream about itself: the traits that make a [`Connection`] with a tunnel a
 //! `pingora::protocols::Stream`.
 
 use std::io;
@@ -17,20 +17,19 @@ use pingora::protocols::{
 
 use super::{Connection, ConnectionFacts};
 
-/// Made once for a connection, shared by all its requests.
+/// What pingora wants to know of a connection.
 #[derive(Debug)]
 pub(super) struct Digests {
-    pub(super) socket: Arc<SocketDigest>,
-    pub(super) proxy: Arc<ProxyDigest>,
-    pub(super) tls: Option<Arc<SslDigest>>,
-    pub(super) alpn: Option<ALPN>,
+    socket: Arc<SocketDigest>,
+    proxy: Arc<ProxyDigest>,
+    tls: Option<Arc<SslDigest>>,
     descriptor: i32,
     established: SystemTime,
 }
 
 impl Digests {
     /// The digests of the connection on the socket `descriptor`.
-    pub(super) fn new(descriptor: i32, facts: ConnectionFacts) -> io::Result<Self> {
+    pub(super) fn new(descriptor: i32, facts: Arc<ConnectionFacts>) -> io::Result<Self> {
         let socket = SocketDigest::from_raw_fd(descriptor);
         // The client is whom the PROXY header names, also for pingora's own logs.
         let client = facts.address().map(SocketAddr::Inet);
@@ -46,10 +45,15 @@ impl Digests {
             socket: Arc::new(socket),
             proxy: Arc::new(ProxyDigest::new(Box::new(answer), Some(Box::new(facts)))),
             tls,
-            alpn: None,
             descriptor,
             established: SystemTime::now(),
         })
+    }
+}
+
+impl Connection {
+    fn digests(&self) -> Option<&Digests> {
+        self.tunnel.as_ref().map(|tunnel| &tunnel.digests)
     }
 }
 
@@ -62,38 +66,39 @@ impl Shutdown for Connection {
 
 impl UniqueID for Connection {
     fn id(&self) -> UniqueIDType {
-        self.digests.descriptor
+        self.digests().map_or(0, |digests| digests.descriptor)
     }
 }
 
 impl Ssl for Connection {
     fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.digests.tls.clone()
+        self.digests()?.tls.clone()
     }
 
     fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.digests.alpn.clone()
+        None
     }
 }
 
 impl GetTimingDigest for Connection {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        vec![Some(TimingDigest {
-            established_ts: self.digests.established,
+        let timing = self.digests().map(|digests| TimingDigest {
+            established_ts: digests.established,
             ..TimingDigest::default()
-        })]
+        });
+        vec![timing]
     }
 }
 
 impl GetProxyDigest for Connection {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        Some(Arc::clone(&self.digests.proxy))
+        self.digests().map(|digests| digests.proxy.clone())
     }
 }
 
 impl GetSocketDigest for Connection {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        Some(Arc::clone(&self.digests.socket))
+        self.digests().map(|digests| digests.socket.clone())
     }
 }
 

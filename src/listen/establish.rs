@@ -88,17 +88,15 @@ impl Failure {
     }
 }
 
-/// A connection, with its place among those of the address that a PROXY header named.
-pub(super) type Established = (Box<Connection>, Option<AddressPermit>);
-
-/// Establishes a connection on `socket`. No deadline of its own.
+/// Establishes a connection on `socket`, which has `permit` as one of its address. No deadline of
+/// its own.
 pub(super) async fn establish<A>(
     intake: &Intake<A>,
     socket: Socket,
     peer: Peer,
-) -> Result<Established, Failure> {
+    permit: Option<AddressPermit>,
+) -> Result<Box<Connection>, Failure> {
     let mut wire = Wire::new(socket);
-    let mut permit = None;
     let mut facts = ConnectionFacts {
         listener: Arc::clone(&intake.listener),
         peer,
@@ -106,12 +104,14 @@ pub(super) async fn establish<A>(
         sni: None,
         tls: None,
         bodies: Arc::<Bodies>::default(),
+        permit,
         shutdown: intake.shutdown.clone(),
+        cut: intake.connections.cut(),
     };
     if is_proxied(&intake.listener, peer) {
         facts.source = proxy_header(&mut wire).await?.map(canonical);
         if let Some(source) = facts.source {
-            permit = admit(&intake.connections, source.ip())?;
+            facts.permit = admit(&intake.connections, source.ip())?;
         }
     }
     let (transport, is_http2) = match &intake.tls {
@@ -123,7 +123,7 @@ pub(super) async fn establish<A>(
         }
     };
     let connection = Connection::new(transport, facts, &intake.limits, is_http2);
-    Ok((Box::new(connection.map_err(|_| Failure::Other)?), permit))
+    Ok(Box::new(connection))
 }
 
 /// Whether connections from `peer` begin with a PROXY header.

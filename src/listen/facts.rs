@@ -6,10 +6,10 @@ use std::sync::Arc;
 use pingora::protocols::Digest;
 use tokio::sync::watch;
 
-use super::{Bodies, Listener};
+use super::connections::AddressPermit;
+use super::{Bodies, Excess, Listener, RequestPermit};
 
-/// The facts of one connection. Every request of HTTP/1 and HTTP/2 reaches them with
-/// [`ConnectionFacts::of`].
+/// The facts of one connection.
 #[derive(Debug)]
 pub struct ConnectionFacts {
     /// The listener that accepted it.
@@ -24,7 +24,10 @@ pub struct ConnectionFacts {
     pub tls: Option<Negotiated>,
     /// The request bodies that the proxy waits for.
     pub bodies: Arc<Bodies>,
+    /// The connection's place among those of its address; none where no cap holds.
+    pub(super) permit: Option<AddressPermit>,
     pub(super) shutdown: watch::Receiver<bool>,
+    pub(super) cut: watch::Receiver<bool>,
 }
 
 /// The other end of a socket.
@@ -46,8 +49,9 @@ pub struct Negotiated {
 }
 
 impl ConnectionFacts {
-    /// The facts behind a session's digest. `None` for connections that were not made here.
-    pub fn of(digest: &Digest) -> Option<&Self> {
+    /// The facts behind the digest of a session of pingora's. `None` for connections that were
+    /// not made here.
+    pub fn of(digest: &Digest) -> Option<&Arc<Self>> {
         let data = digest.proxy_digest.as_ref()?.user_data.as_ref()?;
         data.downcast_ref()
     }
@@ -68,5 +72,18 @@ impl ConnectionFacts {
     /// Whether Vestibule is shutting down: answers then carry `Connection: close`.
     pub fn is_draining(&self) -> bool {
         *self.shutdown.borrow()
+    }
+
+    /// A place for one more request of the client's address; `None` where it is exempt.
+    pub fn admit_request(&self) -> Result<Option<RequestPermit>, Excess> {
+        match &self.permit {
+            Some(permit) => permit.admit_request().map(Some).ok_or(Excess::Address),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether Vestibule has ended the connection, because the time to drain was over.
+    pub fn is_cut(&self) -> bool {
+        *self.cut.borrow()
     }
 }

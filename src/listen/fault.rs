@@ -1,62 +1,42 @@
-//! What a failed read of a request body says about the client.
+//! How a client fails while a request of its is served.
 
-use std::error::Error as StdError;
 use std::io;
 
-use pingora::Error;
-
-/// Why a request body could not be read, where it is the client's doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyFault {
-    /// The chunked framing is broken. 400, and the connection closes.
+/// What a client did, or did not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It left, or its connection or stream failed.
+    #[error("the client has gone")]
+    Gone,
+    /// The framing of its body is broken. 400, and the connection closes.
+    #[error("the framing of the request body is broken")]
     Malformed,
-    /// It came slower than 1 KiB/s. 408, and the connection closes.
+    /// Its body came slower than 1 KiB/s. 408, and the connection closes.
+    #[error("the request body is too slow")]
     TooSlow,
+    /// It takes no more of the answer.
+    #[error("the client takes no more of the answer")]
+    Stalled,
 }
 
-/// Finds the fault of the client behind an error of pingora.
-pub fn body_fault(error: &Error) -> Option<BodyFault> {
-    let mut cause: &(dyn StdError + 'static) = error.cause.as_deref()?;
-    loop {
-        if let Some(error) = cause.downcast_ref::<io::Error>() {
-            return of_kind(error.kind());
+impl Fault {
+    /// What a failed read says about the client.
+    pub(super) fn of_read(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::InvalidData {
+            Self::Malformed
+        } else if error.kind() == io::ErrorKind::TimedOut {
+            Self::TooSlow
+        } else {
+            Self::Gone
         }
-        cause = match cause.downcast_ref::<Box<Error>>() {
-            Some(inner) => inner.cause.as_deref()?,
-            None => cause.downcast_ref::<Error>()?.cause.as_deref()?,
-        };
     }
-}
 
-fn of_kind(kind: io::ErrorKind) -> Option<BodyFault> {
-    if kind == io::ErrorKind::InvalidData {
-        Some(BodyFault::Malformed)
-    } else if kind == io::ErrorKind::TimedOut {
-        Some(BodyFault::TooSlow)
-    } else {
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use pingora::{ErrorType, OrErr};
-
-    use super::*;
-
-    #[test]
-    fn finds_the_fault_behind_wrapped_errors() {
-        for (kind, fault) in [
-            (io::ErrorKind::InvalidData, Some(BodyFault::Malformed)),
-            (io::ErrorKind::TimedOut, Some(BodyFault::TooSlow)),
-            (io::ErrorKind::BrokenPipe, None),
-        ] {
-            let failed: Result<(), _> = Err(io::Error::from(kind));
-            let error = failed.or_err(ErrorType::ReadError, "inner").unwrap_err();
-            assert_eq!(body_fault(&error), fault);
-            let outer = Error::because(ErrorType::InternalError, "outer", error);
-            assert_eq!(body_fault(&outer), fault);
+    /// What a failed write says about the client.
+    pub(super) fn of_write(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::TimedOut {
+            Self::Stalled
+        } else {
+            Self::Gone
         }
-        assert_eq!(body_fault(&Error::new(ErrorType::ReadError)), None);
     }
 }

@@ -1,27 +1,27 @@
-//! The gate before pingora's HTTP/1 parser: waits for the next request, reads its whole head under
-//! one deadline, and checks it.
+//! The gate of HTTP/1: waits for the next request and reads its whole head under one deadline.
 
+use std::future::poll_fn;
 use std::io;
-use std::task::{Poll, ready};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 use pingora_timeout::timeout;
-use tokio::io::{AsyncWriteExt, ReadBuf};
-use tokio::sync::watch;
+use tokio::io::ReadBuf;
 
-use super::connections::stopped;
-use super::exchange::{Exchange, Want};
-use super::head::{self, Scan};
+use super::head::{self, Request, Scan};
 use super::{Connection, Limits, Refusal, frames};
 
-/// Bytes of one read ahead of pingora. On the stack: an idle connection owns no buffer.
+/// Bytes of one read ahead. On the stack: an idle connection owns no buffer.
 const PIECE: usize = 4096;
 
 /// What came of waiting for a request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Gate {
-    /// A request whose head is good, and ready to be read by pingora.
-    Ready,
+    /// A request whose head is good. Its body comes next.
+    Ready(Request),
     /// The client left, was idle for too long, or Vestibule is shutting down.
     Closed,
     /// A request that is not served.
@@ -33,22 +33,10 @@ impl Connection {
     pub(super) async fn gate(
         &mut self,
         limits: &Limits,
-        shutdown: &mut watch::Receiver<bool>,
+        stop: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> Gate {
-        // What is left of a request is never read as the next one.
-        if self
-            .exchange
-            .as_ref()
-            .is_some_and(|e| e.want() != Want::Nothing)
-        {
-            return Gate::Closed;
-        }
-        if !self.out.is_empty() && !matches!(timeout(limits.write, self.flush()).await, Ok(Ok(())))
-        {
-            return Gate::Closed;
-        }
         self.rest();
-        if self.ahead.is_empty() && !self.wait(limits, shutdown).await {
+        if self.ahead.is_empty() && !self.wait(limits, stop).await {
             return Gate::Closed;
         }
         match timeout(limits.head, self.read_head(limits)).await {
@@ -60,14 +48,14 @@ impl Connection {
     }
 
     /// Waits for the first bytes of a plain connection. True when they are HTTP/2's preface
-    /// (RFC 9113, 3.3), which pingora would otherwise take for a request.
+    /// (RFC 9113, 3.3).
     pub(super) async fn begins_http2(
         &mut self,
         limits: &Limits,
-        shutdown: &mut watch::Receiver<bool>,
+        stop: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> Option<bool> {
         let preface = frames::preface();
-        if !self.wait(limits, shutdown).await {
+        if !self.wait(limits, stop).await {
             return None;
         }
         match timeout(limits.head, self.look_for(preface)).await {
@@ -86,26 +74,37 @@ impl Connection {
         Ok(())
     }
 
-    /// Idles until bytes come. False when none will.
-    async fn wait(&mut self, limits: &Limits, shutdown: &mut watch::Receiver<bool>) -> bool {
-        tokio::select! {
+    /// Idles until bytes come. False when none will, or when `stop` ends first.
+    async fn wait(
+        &mut self,
+        limits: &Limits,
+        mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
+    ) -> bool {
+        let since = Some(Instant::now());
+        poll_fn(|cx| {
             // A request that has already arrived is served.
-            biased;
-            read = timeout(limits.idle, self.look()) => matches!(read, Ok(Ok(1..))),
-            () = stopped(shutdown) => false,
-        }
+            if let Poll::Ready(read) = self.poll_ahead(cx) {
+                return Poll::Ready(matches!(read, Ok(1..)));
+            }
+            if stop.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(false);
+            }
+            self.idle.poll(cx, since, limits.idle).map(|()| false)
+        })
+        .await
     }
 
     /// Reads once into `ahead`.
     async fn look(&mut self) -> io::Result<usize> {
-        std::future::poll_fn(|cx| {
-            let mut piece = [0; PIECE];
-            let mut piece = ReadBuf::new(&mut piece);
-            ready!(self.poll_look(cx, &mut piece))?;
-            self.ahead.extend_from_slice(piece.filled());
-            Poll::Ready(Ok(piece.filled().len()))
-        })
-        .await
+        poll_fn(|cx| self.poll_ahead(cx)).await
+    }
+
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+        let mut piece = ReadBuf::uninit(&mut piece);
+        ready!(self.poll_look(cx, &mut piece))?;
+        self.ahead.extend_from_slice(piece.filled());
+        Poll::Ready(Ok(piece.filled().len()))
     }
 
     /// Reads until the head is complete. `None` when the client left before.
@@ -122,21 +121,16 @@ impl Connection {
     }
 
     fn admit(&mut self, start: usize, end: usize, limits: &Limits) -> Gate {
-        self.ahead.advance(start.min(self.ahead.len()));
-        let mut length = end - start;
-        let head = match head::check(self.ahead.get(..length).unwrap_or_default(), limits) {
-            Ok(head) => head,
-            Err(refusal) => return Gate::Refused(refusal),
-        };
-        if let Some(rewritten) = &head.rewritten {
-            let rest = self.ahead.get(length..).unwrap_or_default();
-            let mut ahead = BytesMut::with_capacity(rewritten.len() + rest.len());
-            ahead.extend_from_slice(rewritten);
-            ahead.extend_from_slice(rest);
-            self.ahead = ahead;
-            length = rewritten.len();
+        match head::read(self.ahead.get(start..end).unwrap_or_default(), limits) {
+            Ok(request) => {
+                self.ahead.advance(end.min(self.ahead.len()));
+                if self.ahead.is_empty() {
+                    self.ahead = BytesMut::new();
+                }
+                self.begin_body(request.framing);
+                Gate::Ready(request)
+            }
+            Err(refusal) => Gate::Refused(refusal),
         }
-        self.exchange = Some(Exchange::new(length, &head));
-        Gate::Ready
     }
 }

@@ -1,34 +1,40 @@
 //! The streams of a HTTP/2 connection.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
 
-use pingora::apps::HttpServerApp;
-use pingora::protocols::http::ServerSession;
-use pingora::protocols::http::v2::server::{
-    H2Accept, H2Options, HttpSession, default_h2_options, handshake,
-};
-use pingora::protocols::{Digest, GetProxyDigest, GetSocketDigest, GetTimingDigest, Ssl};
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::{Builder, SendResponse};
+use http::Request;
+use http::header::HOST;
 
-use super::connections::{Permit, stopped};
+use super::app::{After, App};
+use super::connections::Permit;
+use super::downstream::{Downstream, Http2};
+use super::idle::Idle;
 use super::streams::{OpenStream, OpenStreams};
-use super::{Connection, Intake, Limits};
+use super::{Connection, ConnectionFacts, Intake, Limits};
+use crate::message::{Fields, Protocol, RequestHead};
 
 /// Bytes of a request body that a client may send ahead on one stream: enough for a media upload
-/// to fill a line of 100 Mbit/s and 80 ms.
-const STREAM_WINDOW: u32 = 1 << 20;
+/// to fill a line of 26 Mbit/s and 80 ms, and what twenty uploads hold is not much.
+const STREAM_WINDOW: u32 = 256 << 10;
 /// The same over all streams of a connection.
-const CONNECTION_WINDOW: u32 = 2 << 20;
+const CONNECTION_WINDOW: u32 = 1 << 20;
 /// Bytes of an answer that a stream may hold while the socket takes nothing. What flows is not
 /// slowed: the socket has a buffer of its own.
 const SEND_BUFFER: usize = 64 << 10;
-/// Requests of a connection that pingora rejects before it is closed.
-const MALFORMED: u32 = 32;
 
 /// The settings of HTTP/2 towards clients.
-fn options(limits: &Limits) -> H2Options {
-    // The bounds on header lists come with these.
-    let mut options = default_h2_options();
+fn options(limits: &Limits) -> Builder {
+    let mut options = Builder::new();
     options
+        // A head above the limit is refused with a body that says so; the codec's refusal has none.
+        .max_header_list_size(u32::try_from(2 * limits.head_size).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits.h2_streams)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -43,84 +49,126 @@ enum Stage {
     Open,
     /// It has had its GOAWAY and goes on until its last stream ends; then the client has a while
     /// to confirm the GOAWAY.
-    Draining,
+    Draining {
+        since: Instant,
+    },
 }
 
-/// Serves `connection` until it ends. `permit` is kept until its last stream is over.
-pub(super) async fn serve_http2<A>(
+/// What happens on a connection.
+#[expect(clippy::large_enum_variant, reason = "lives for one step")]
+enum Event {
+    Request(Request<RecvStream>, SendResponse<Bytes>),
+    /// Nothing has been asked for too long, or Vestibule stops.
+    Over,
+    Ended(Option<h2::Error>),
+}
+
+/// Serves `connection` until it ends, or `stop` does. `permit` is kept until its last stream is
+/// over.
+pub(super) async fn serve_http2<A: App>(
     intake: &Arc<Intake<A>>,
     connection: Box<Connection>,
     permit: Permit,
-) where
-    A: HttpServerApp + Send + Sync + 'static,
-{
+    mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
+) {
     let limits = &intake.limits;
     let streams: Arc<OpenStreams> = connection.streams();
     let permit = Arc::new(permit);
-    let digest = digest(&connection);
-    let Ok(mut http2) = handshake(connection, Some(options(limits))).await else {
+    let facts = Arc::clone(connection.facts());
+    let Ok(mut http2) = options(limits).handshake::<_, Bytes>(connection).await else {
         return;
     };
-    let mut shutdown = intake.shutdown.clone();
-    let mut stage = Stage::Open;
-    let mut malformed = 0;
+    let (mut stage, mut idle) = (Stage::Open, Idle::default());
     loop {
-        let accept = HttpSession::from_h2_conn(&mut http2, Arc::clone(&digest));
-        let accepted = match stage {
-            Stage::Draining => tokio::select! {
-                biased;
-                accepted = accept => accepted,
-                () = streams.idle_for(limits.handshake) => return,
-            },
-            Stage::Open => tokio::select! {
-                biased;
-                () = stopped(&mut shutdown) => {
-                    http2.graceful_shutdown();
-                    stage = Stage::Draining;
-                    continue;
-                }
-                accepted = accept => accepted,
-                () = streams.idle_for(limits.idle) => {
-                    http2.graceful_shutdown();
-                    stage = Stage::Draining;
-                    continue;
-                }
-            },
-        };
-        match accepted {
-            Ok(Some(H2Accept::Session(session))) => {
-                spawn(intake, session, streams.open(), Arc::clone(&permit));
+        let event = poll_fn(|cx| {
+            if matches!(stage, Stage::Open) && stop.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Over);
             }
-            Ok(Some(H2Accept::Rejected)) if malformed < MALFORMED => malformed += 1,
-            Ok(Some(H2Accept::Rejected) | None) => return,
-            Err(error) => {
+            if let Poll::Ready(accepted) = http2.poll_accept(cx) {
+                return Poll::Ready(match accepted {
+                    Some(Ok((request, respond))) => Event::Request(request, respond),
+                    Some(Err(error)) => Event::Ended(Some(error)),
+                    None => Event::Ended(None),
+                });
+            }
+            let (since, limit) = match stage {
+                Stage::Open => (streams.idle_since(), limits.idle),
+                Stage::Draining { since } => {
+                    let idle_since = streams.idle_since().map(|idle| idle.max(since));
+                    (idle_since, limits.handshake)
+                }
+            };
+            idle.poll(cx, since, limit).map(|()| Event::Over)
+        });
+        match event.await {
+            Event::Request(request, respond) => {
+                let stream = (streams.open(), Arc::clone(&permit));
+                spawn(intake, &facts, request, respond, stream);
+            }
+            Event::Over if matches!(stage, Stage::Open) => {
+                http2.graceful_shutdown();
+                let since = Instant::now();
+                (stage, idle) = (Stage::Draining { since }, Idle::default());
+            }
+            Event::Ended(Some(error)) => {
                 tracing::debug!(listener = %intake.listener.name, %error, "connection ended");
                 return;
             }
+            Event::Over | Event::Ended(None) => return,
         }
     }
 }
 
-fn digest(connection: &Connection) -> Arc<Digest> {
-    Arc::new(Digest {
-        ssl_digest: connection.get_ssl_digest(),
-        timing_digest: connection.get_timing_digest(),
-        proxy_digest: connection.get_proxy_digest(),
-        socket_digest: connection.get_socket_digest(),
-    })
-}
-
-fn spawn<A>(intake: &Arc<Intake<A>>, session: HttpSession, stream: OpenStream, permit: Arc<Permit>)
-where
-    A: HttpServerApp + Send + Sync + 'static,
-{
+fn spawn<A: App>(
+    intake: &Arc<Intake<A>>,
+    facts: &Arc<ConnectionFacts>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    stream: (OpenStream, Arc<Permit>),
+) {
+    let (parts, body) = request.into_parts();
+    let head = head(&parts);
+    let bodies = Arc::clone(&facts.bodies);
+    let http2 = Http2::new(&parts.method, body, respond, bodies, intake.limits.write);
+    let mut downstream = Downstream::http2(Arc::clone(facts), http2);
     let intake = Arc::clone(intake);
     tokio::spawn(async move {
-        let mut session = ServerSession::new_http2(session);
-        // Ends a stream whose client opens no window for the answer.
-        session.set_write_timeout(Some(intake.limits.write));
-        let shutdown = &intake.shutdown;
-        intake.app.process_new_http(session, shutdown).await;
-        drop((stream, permit));
+        match intake.app.serve(head, &mut downstream).await {
+            // No stream asks for an upgrade (RFC 9113, 8.6).
+            After::Served | After::Tunnel(_) => {}
+        }
+        if let Some(http2) = downstream.into_http2() {
+            http2.finish().await;
+        }
+        drop(stream);
     });
+}
+
+/// The head of a stream's request in the form of HTTP/1.
+fn head(parts: &http::request::Parts) -> RequestHead {
+    let size = parts
+        .headers
+        .iter()
+        .map(|(n, v)| n.as_str().len() + v.len() + 4);
+    let mut fields = Fields::with_capacity(parts.headers.len() + 1, 256 + size.sum::<usize>());
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    if let Some(authority) = authority {
+        fields.push("host", authority);
+    }
+    for (name, value) in &parts.headers {
+        let is_said = name == HOST && Some(value.as_bytes()) == authority.map(str::as_bytes);
+        if !is_said {
+            fields.push(name, value);
+        }
+    }
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("", |target| target.as_str());
+    RequestHead {
+        method: parts.method.clone(),
+        target: Bytes::copy_from_slice(target.as_bytes()),
+        protocol: Protocol::Http2,
+        fields,
+    }
 }

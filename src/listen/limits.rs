@@ -29,6 +29,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// New connections a second of one IPv4 address or one IPv6 /64. Closed unanswered above.
     pub new_connections_per_address: usize,
+    /// Requests in progress of one IPv4 address or one IPv6 /64. 429 above.
+    pub requests_per_address: usize,
     /// Networks that no per-address cap counts, beside loopback: the trusted proxies.
     pub exempt: Vec<IpNet>,
     /// HTTP/2 streams that one connection may have open.
@@ -49,6 +51,7 @@ impl Default for Limits {
             connections: 20_000,
             connections_per_address: 1_000,
             new_connections_per_address: 200,
+            requests_per_address: 2_000,
             exempt: Vec::new(),
             h2_streams: 100,
         }

@@ -1,6 +1,7 @@
 //! How a connection ends: the client can read the last answer, and little more is read of it.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use pingora_timeout::timeout;
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
 use super::alarm::Alarm;
-use super::exchange::{Exchange, Want};
 use super::{Connection, Refusal};
 
 /// Bytes that are read and thrown away of a client that is still sending. It is what can be on
@@ -16,7 +16,7 @@ use super::{Connection, Refusal};
 /// and the reset takes the answer with it. With 64 KiB curl lost 1 answer in 20 on loopback.
 const DRAIN: usize = 16 << 20;
 /// How long a client may take to read its last answer.
-pub(super) const LINGER: Duration = Duration::from_secs(1);
+pub(in crate::listen) const LINGER: Duration = Duration::from_secs(1);
 /// One read.
 const PIECE: usize = 4096;
 
@@ -38,6 +38,11 @@ impl Connection {
         self.part().await;
     }
 
+    /// Makes the close a reset, which nobody takes for the end of an answer.
+    pub(in crate::listen) fn reset(&self) {
+        self.io.wire().reset();
+    }
+
     /// Closes after an answer.
     pub(super) async fn part(&mut self) {
         drop(timeout(2 * LINGER, AsyncWriteExt::shutdown(self)).await);
@@ -54,8 +59,8 @@ impl Connection {
             }
         }
         while self.parting.drain > 0 {
-            let mut piece = [0; PIECE];
-            let mut piece = ReadBuf::new(&mut piece);
+            let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+            let mut piece = ReadBuf::uninit(&mut piece);
             let is_over = match self.poll_look(cx, &mut piece) {
                 Poll::Ready(read) => read.is_err() || piece.filled().is_empty(),
                 Poll::Pending => {
@@ -76,10 +81,6 @@ impl Connection {
 
     /// Whether bytes of the client are unread, or are still to come.
     fn is_sent_to(&self) -> bool {
-        let wants_more = matches!(
-            self.exchange.as_ref().map(Exchange::want),
-            Some(Want::Head(_) | Want::Body(_) | Want::Broken)
-        );
-        wants_more || !self.ahead.is_empty()
+        !self.incoming.is_over() || !self.ahead.is_empty()
     }
 }

@@ -1,19 +1,26 @@
 //! How many HTTP/2 streams a connection has open.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-use tokio::sync::Notify;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// The open streams of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct OpenStreams {
     count: AtomicUsize,
-    idle: Notify,
+    /// When the last one ended; before the first, when the connection began.
+    last_end: Mutex<Instant>,
 }
 
 impl OpenStreams {
+    /// None is open yet.
+    pub(super) fn new() -> Self {
+        Self {
+            count: AtomicUsize::new(0),
+            last_end: Mutex::new(Instant::now()),
+        }
+    }
+
     /// Counts a stream until the guard is dropped.
     pub(super) fn open(self: &Arc<Self>) -> OpenStream {
         self.count.fetch_add(1, Ordering::Relaxed);
@@ -24,12 +31,10 @@ impl OpenStreams {
         self.count.load(Ordering::Relaxed) > 0
     }
 
-    /// Ends when no stream has been open for `idle`. To be begun anew with every stream.
-    pub(super) async fn idle_for(&self, idle: Duration) {
-        while self.any() {
-            self.idle.notified().await;
-        }
-        pingora_timeout::sleep(idle).await;
+    /// Since when no stream has been open.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let last_end = || *self.last_end.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.any()).then(last_end)
     }
 }
 
@@ -40,7 +45,12 @@ pub(super) struct OpenStream(Arc<OpenStreams>);
 impl Drop for OpenStream {
     fn drop(&mut self) {
         if self.0.count.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.idle.notify_one();
+            let mut last_end = self
+                .0
+                .last_end
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *last_end = Instant::now();
         }
     }
 }

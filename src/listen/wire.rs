@@ -1,16 +1,22 @@
 //! The socket of a connection, with bytes put back that were read to look at them.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_util::io::poll_read_buf;
 
-/// Bytes of one read that look ahead of pingora.
+/// Bytes of one read that looks ahead.
 const LOOK_AHEAD: usize = 4096;
+
+/// Bytes of one read from a peer that sends a lot. TLS asks for 4 KiB at a time.
+const BULK: usize = 64 << 10;
 
 /// A socket of either kind.
 #[derive(Debug)]
@@ -34,6 +40,14 @@ impl Socket {
         }
     }
 
+    /// Makes the close of the socket a reset.
+    fn reset(&self) {
+        if let Self::Tcp(socket) = self {
+            // A socket that cannot be told closes as usual.
+            drop(socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO)));
+        }
+    }
+
     pub(super) fn descriptor(&self) -> RawFd {
         match self {
             Self::Tcp(socket) => socket.as_raw_fd(),
@@ -47,6 +61,8 @@ impl Socket {
 pub(super) struct Wire {
     socket: Socket,
     ahead: BytesMut,
+    /// Whether the peer sends more than is asked for at a time.
+    is_busy: bool,
     written: u64,
 }
 
@@ -55,12 +71,18 @@ impl Wire {
         Self {
             socket,
             ahead: BytesMut::new(),
+            is_busy: false,
             written: 0,
         }
     }
 
     pub(super) fn descriptor(&self) -> RawFd {
         self.socket.descriptor()
+    }
+
+    /// Makes the close of the socket a reset.
+    pub(super) fn reset(&self) {
+        self.socket.reset();
     }
 
     /// Bytes that the kernel has taken so far.
@@ -81,8 +103,8 @@ impl Wire {
     /// Reads more ahead. Gives how many bytes came; 0 is the end.
     pub(super) async fn look(&mut self) -> io::Result<usize> {
         std::future::poll_fn(|cx| {
-            let mut piece = [0; LOOK_AHEAD];
-            let mut piece = ReadBuf::new(&mut piece);
+            let mut piece = [const { MaybeUninit::uninit() }; LOOK_AHEAD];
+            let mut piece = ReadBuf::uninit(&mut piece);
             ready!(self.socket.read().poll_read(cx, &mut piece))?;
             self.ahead.extend_from_slice(piece.filled());
             Poll::Ready(Ok(piece.filled().len()))
@@ -110,10 +132,21 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
-            return self.socket.read().poll_read(cx, buffer);
+        let me = &mut *self;
+        if me.ahead.is_empty() && (!me.is_busy || buffer.remaining() >= BULK) {
+            let before = buffer.remaining();
+            let polled = me.socket.read().poll_read(cx, buffer);
+            me.is_busy = buffer.remaining() == 0 && before > 0;
+            return polled;
         }
-        hand_over(&mut self.ahead, buffer, usize::MAX);
+        if me.ahead.is_empty() {
+            // Kept only once something came: a peer that pauses costs no buffer.
+            let mut bulk = BytesMut::with_capacity(BULK);
+            let length = ready!(poll_read_buf(me.socket.read(), cx, &mut bulk))?;
+            me.is_busy = length > buffer.remaining();
+            me.ahead = bulk;
+        }
+        hand_over(&mut me.ahead, buffer, usize::MAX);
         Poll::Ready(Ok(()))
     }
 }

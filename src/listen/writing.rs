@@ -1,4 +1,4 @@
-//! What pingora writes: gathered into few pieces, to a client that must take them.
+//! What goes to a client: gathered into few pieces, and it must take them.
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
@@ -36,6 +36,7 @@ impl Connection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.is_unflushed = true;
         let polled = self.io.writer().poll_write(cx, bytes);
         self.poll_patience(cx, polled)
     }
@@ -47,6 +48,7 @@ impl Connection {
         more: &[u8],
     ) -> Poll<io::Result<usize>> {
         while !self.out.is_empty() {
+            self.is_unflushed = true;
             let pieces = [IoSlice::new(&self.out), IoSlice::new(more)];
             let polled = self.io.writer().poll_write_vectored(cx, &pieces);
             let length = ready!(self.poll_patience(cx, polled))?;
@@ -61,7 +63,9 @@ impl Connection {
             }
         }
         // An idle connection holds no buffer.
-        self.out = BytesMut::new();
+        if self.out.capacity() > 0 {
+            self.out = BytesMut::new();
+        }
         Poll::Ready(Ok(0))
     }
 }

@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Errcode {
     /// The request is understood and refused.
     Forbidden,
+    /// Too many requests at once.
+    LimitExceeded,
     /// Nothing is to be found there.
     NotFound,
     /// The body is larger than the server accepts.
@@ -24,6 +26,7 @@ impl Errcode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Forbidden => "M_FORBIDDEN",
+            Self::LimitExceeded => "M_LIMIT_EXCEEDED",
             Self::NotFound => "M_NOT_FOUND",
             Self::TooLarge => "M_TOO_LARGE",
             Self::Unknown => "M_UNKNOWN",

@@ -8,17 +8,12 @@ use super::Refusal;
 pub struct BodyCount {
     limit: u64,
     seen: u64,
-    most: u64,
 }
 
 impl BodyCount {
     /// A count that allows `limit` bytes.
     pub fn new(limit: u64) -> Self {
-        Self {
-            limit,
-            seen: 0,
-            most: 0,
-        }
+        Self { limit, seen: 0 }
     }
 
     /// Checks an announced length before any of it is read.
@@ -29,19 +24,10 @@ impl BodyCount {
         Ok(())
     }
 
-    /// Counts `bytes` more, and says how many of them are new: not those of a
-    /// body that is sent again.
-    pub fn add(&mut self, bytes: usize) -> Result<u64, Refusal> {
+    /// Counts `bytes` more.
+    pub fn add(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.seen = self.seen.saturating_add(bytes as u64);
-        self.announced(self.seen)?;
-        let new = self.seen.saturating_sub(self.most);
-        self.most = self.most.max(self.seen);
-        Ok(new)
-    }
-
-    /// Counts from zero again: the body is sent anew from its first byte.
-    pub fn restart(&mut self) {
-        self.seen = 0;
+        self.announced(self.seen)
     }
 
     /// Bytes counted so far.
@@ -59,16 +45,8 @@ mod tests {
         let mut count = BodyCount::new(10);
         assert_eq!(count.announced(10), Ok(()));
         assert_eq!(count.announced(11), Err(Refusal::BodyTooLarge));
-        assert_eq!(count.add(4), Ok(4));
-        assert_eq!(count.add(6), Ok(6));
+        assert_eq!(count.add(4), Ok(()));
+        assert_eq!(count.add(6), Ok(()));
         assert_eq!(count.add(1), Err(Refusal::BodyTooLarge));
-    }
-
-    #[test]
-    fn a_body_that_is_sent_again_brings_nothing_new() {
-        let mut count = BodyCount::new(10);
-        assert_eq!(count.add(6), Ok(6));
-        count.restart();
-        assert_eq!((count.add(10), count.seen()), (Ok(4), 10));
     }
 }

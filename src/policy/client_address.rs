@@ -12,9 +12,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use http::HeaderMap;
-
 use super::Networks;
+use crate::message::Fields;
 
 /// Whose forwarding headers are believed.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +38,7 @@ impl ClientAddress {
     pub fn new(
         peer: Option<IpAddr>,
         is_tls: bool,
-        headers: &HeaderMap,
+        fields: &Fields,
         trusted: &TrustedProxies,
     ) -> Self {
         let ip = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.to_canonical());
@@ -54,8 +53,8 @@ impl ClientAddress {
             };
         }
         Self {
-            ip: forwarded_for(headers, trusted).unwrap_or(ip),
-            is_https: forwarded_proto(headers).unwrap_or(is_tls),
+            ip: forwarded_for(fields, trusted).unwrap_or(ip),
+            is_https: forwarded_proto(fields).unwrap_or(is_tls),
         }
     }
 
@@ -73,11 +72,11 @@ impl ClientAddress {
 /// The rightmost address that no trusted proxy has; if all are trusted, the
 /// leftmost. An unreadable element ends the walk: what stands left of it is
 /// nobody's word. Empty elements are none (RFC 9110, 5.6.1).
-fn forwarded_for(headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
+fn forwarded_for(fields: &Fields, trusted: &TrustedProxies) -> Option<IpAddr> {
     let mut best = None;
-    let lines = headers.get_all("x-forwarded-for").iter().rev();
+    let lines = fields.all("x-forwarded-for").rev();
     let elements = lines
-        .flat_map(|line| line.as_bytes().rsplit(|&b| b == b','))
+        .flat_map(|line| line.rsplit(|&b| b == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|element| !element.is_empty());
     for element in elements {
@@ -107,9 +106,9 @@ fn parse_element(element: &[u8]) -> Option<IpAddr> {
     inner.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
 }
 
-fn forwarded_proto(headers: &HeaderMap) -> Option<bool> {
-    let value = headers.get_all("x-forwarded-proto").iter().next_back()?;
-    let last = value.as_bytes().rsplit(|byte| *byte == b',').next()?;
+fn forwarded_proto(fields: &Fields) -> Option<bool> {
+    let value = fields.all("x-forwarded-proto").next_back()?;
+    let last = value.rsplit(|byte| *byte == b',').next()?;
     Some(last.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 
@@ -118,16 +117,16 @@ mod tests {
     use super::*;
 
     fn seen(peer: Option<&str>, forwarded: &[&str]) -> String {
-        let mut headers = HeaderMap::new();
+        let mut fields = Fields::default();
         for line in forwarded {
-            headers.append("x-forwarded-for", line.parse().unwrap());
+            fields.push("x-forwarded-for", line);
         }
         let trusted = TrustedProxies {
             networks: ["10.0.0.0/8".parse().unwrap()].into_iter().collect(),
             unix: true,
         };
         let peer = peer.map(|p| p.parse().unwrap());
-        ClientAddress::new(peer, true, &headers, &trusted)
+        ClientAddress::new(peer, true, &fields, &trusted)
             .ip()
             .to_string()
     }
@@ -173,10 +172,10 @@ mod tests {
             (&b"\xff, 10.0.0.2"[..], "10.0.0.2"),
             (&b"\xff"[..], "10.0.0.1"),
         ] {
-            let mut headers = HeaderMap::new();
-            headers.append("x-forwarded-for", "6.6.6.6".parse().unwrap());
-            headers.append("x-forwarded-for", last.try_into().unwrap());
-            let seen = ClientAddress::new(peer, true, &headers, &trusted);
+            let mut fields = Fields::default();
+            fields.push("x-forwarded-for", "6.6.6.6");
+            fields.push("x-forwarded-for", last);
+            let seen = ClientAddress::new(peer, true, &fields, &trusted);
             assert_eq!(seen.ip().to_string(), client);
         }
     }
@@ -189,15 +188,15 @@ mod tests {
 
     #[test]
     fn the_scheme_is_believed_from_trusted_proxies_only() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-proto", "https".parse().unwrap());
+        let mut fields = Fields::default();
+        fields.push("x-forwarded-proto", "https");
         let trusted = TrustedProxies {
             networks: ["10.0.0.0/8".parse().unwrap()].into_iter().collect(),
             unix: false,
         };
         let https = |peer: &str| {
             let peer = Some(peer.parse().unwrap());
-            ClientAddress::new(peer, false, &headers, &trusted).is_https()
+            ClientAddress::new(peer, false, &fields, &trusted).is_https()
         };
         assert!(https("10.0.0.1"));
         assert!(!https("192.0.2.1"));

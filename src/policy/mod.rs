@@ -11,4 +11,3 @@ pub use body::BodyCount;
 pub use client_address::{ClientAddress, TrustedProxies};
 pub use networks::Networks;
 pub use refusal::Refusal;
-pub use request_headers::HeaderEdits;

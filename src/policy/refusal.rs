@@ -24,6 +24,8 @@ pub enum Refusal {
     /// The head nominates fields for removal that are not the client's to remove, or gives its
     /// length more than once.
     BadHead,
+    /// The head is larger than the limit.
+    HeadTooLarge,
     /// The head has more fields than the limit.
     TooManyFields,
     /// The method is none that HTTP or a Matrix server knows.
@@ -32,6 +34,8 @@ pub enum Refusal {
     RefusedMethod,
     /// `Expect` asks for something other than `100-continue`.
     BadExpectation,
+    /// The client's address has too many requests in progress.
+    TooManyRequests,
     /// The body is larger than its endpoint accepts.
     BodyTooLarge,
     /// The body does not follow HTTP's framing.

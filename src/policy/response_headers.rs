@@ -1,26 +1,21 @@
-//! What becomes of an upstream's response headers on the way down.
+//! What becomes of an upstream's fields on the way down.
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
 use http::{Method, StatusCode};
 
-use super::HeaderEdits;
+use crate::message::Fields;
 
-/// Fields of one connection, which a proxy never passes on (RFC 9110 7.6.1).
-const HOP_BY_HOP: [HeaderName; 7] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    TE,
-    TRAILER,
-    UPGRADE,
+/// Fields of one connection, which a proxy never passes on (RFC 9110, 7.6.1). The framing of what
+/// goes down is said anew.
+const HOP_BY_HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
-
-/// Fields that `Connection` may not remove by naming them.
-const NOT_NOMINABLE: [HeaderName; 2] = [CONTENT_LENGTH, TRANSFER_ENCODING];
 
 /// Which methods see an upstream's 308 as 301.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,107 +47,86 @@ impl Rewrite308 {
     }
 }
 
-/// The edits for an ordinary response (not 1xx).
-pub fn for_downstream(headers: &HeaderMap, hsts: Option<&HeaderValue>) -> HeaderEdits {
-    let mut edits = HeaderEdits::default();
-    edits.remove.extend(nominated(headers));
-    edits.remove.extend(
-        HOP_BY_HOP
-            .into_iter()
-            .filter(|name| headers.contains_key(name)),
-    );
+/// The fields that go down in place of `fields` of an upstream's answer.
+pub fn for_downstream(status: StatusCode, fields: &Fields, hsts: Option<&[u8]>) -> Fields {
+    let mut downstream = Fields::with_capacity(fields.len() + 1, fields.wire().len() + 64);
+    let has_no_length = status.is_informational() || status == StatusCode::NO_CONTENT;
+    let nominates = fields.contains("connection");
+    let is_nominated = |name: &[u8]| {
+        nominates
+            && fields
+                .elements("connection")
+                .any(|token| token.eq_ignore_ascii_case(name))
+            && !name.eq_ignore_ascii_case(b"content-length")
+    };
+    for (name, value) in fields.iter() {
+        let is_hop = HOP_BY_HOP
+            .iter()
+            .any(|hop| hop.as_bytes().eq_ignore_ascii_case(name));
+        // RFC 9110, 8.6: a length says something of a body, and these have none.
+        let is_senseless = has_no_length && name.eq_ignore_ascii_case(b"content-length");
+        if !is_hop && !is_nominated(name) && !is_senseless {
+            downstream.push(name, value);
+        }
+    }
     if let Some(hsts) = hsts
-        && !headers.contains_key(STRICT_TRANSPORT_SECURITY)
+        && !fields.contains("strict-transport-security")
     {
-        edits.set.push((STRICT_TRANSPORT_SECURITY, hsts.clone()));
+        downstream.push("Strict-Transport-Security", hsts);
     }
-    edits
-}
-
-/// The fields that `Connection` names as its own.
-fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
-    headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|token| HeaderName::try_from(token.trim()).ok())
-        .filter(|name| headers.contains_key(name) && !NOT_NOMINABLE.contains(name))
-}
-
-/// Whether the framing of an upstream's response is one that HTTP allows:
-/// never `Transfer-Encoding` beside `Content-Length`, nor any of them twice,
-/// nor a coding other than `chunked`.
-pub fn framing_is_sound(headers: &HeaderMap) -> bool {
-    let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (lengths, codings.next(), codings.next()) {
-        (0, Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
-        (0 | 1, None, _) => true,
-        (_, _, _) => false,
-    }
+    downstream
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
+    fn down(fields: &[(&str, &str)], hsts: Option<&str>) -> String {
+        let fields: Fields = fields.iter().copied().collect();
+        let down = for_downstream(StatusCode::OK, &fields, hsts.map(str::as_bytes));
+        String::from_utf8(down.wire().to_vec()).unwrap()
     }
 
     #[test]
     fn fields_of_the_connection_go_no_further() {
-        let headers = map(&[
-            ("connection", "X-Hop, keep-alive, Content-Length"),
-            ("x-hop", "1"),
-            ("keep-alive", "timeout=5"),
-            ("content-length", "3"),
-            ("server", "Synapse"),
-        ]);
-        let mut removed = for_downstream(&headers, None).remove;
-        removed.sort_by_key(ToString::to_string);
-        removed.dedup();
-        assert_eq!(removed, ["connection", "keep-alive", "x-hop"]);
+        let fields = [
+            ("Connection", "X-Hop, keep-alive, Content-Length"),
+            ("X-Hop", "1"),
+            ("Keep-Alive", "timeout=5"),
+            ("Content-Length", "3"),
+            ("Transfer-Encoding", "chunked"),
+            ("Server", "Synapse"),
+        ];
+        assert_eq!(
+            down(&fields, None),
+            "Content-Length: 3\r\nServer: Synapse\r\n"
+        );
+    }
+
+    #[test]
+    fn an_answer_that_can_have_no_body_has_no_length() {
+        let fields: Fields = [("Content-Length", "0")].into_iter().collect();
+        for (status, kept) in [(100, 0), (204, 0), (200, 1), (304, 1)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(
+                for_downstream(status, &fields, None).len(),
+                kept,
+                "{status}"
+            );
+        }
     }
 
     #[test]
     fn hsts_is_added_once() {
-        let hsts = HeaderValue::from_static("max-age=1");
-        assert_eq!(for_downstream(&map(&[]), Some(&hsts)).set.len(), 1);
-        let there = map(&[("strict-transport-security", "max-age=2")]);
-        assert!(for_downstream(&there, Some(&hsts)).set.is_empty());
-    }
-
-    #[test]
-    fn framing_that_two_readers_could_read_differently_is_unsound() {
-        for (lines, sound) in [
-            (&[][..], true),
-            (&[("content-length", "3")][..], true),
-            (&[("transfer-encoding", "Chunked")][..], true),
-            (
-                &[("content-length", "3"), ("content-length", "3")][..],
-                false,
-            ),
-            (
-                &[("content-length", "3"), ("transfer-encoding", "chunked")][..],
-                false,
-            ),
-            (&[("transfer-encoding", "gzip, chunked")][..], false),
-            (
-                &[
-                    ("transfer-encoding", "chunked"),
-                    ("transfer-encoding", "chunked"),
-                ][..],
-                false,
-            ),
-        ] {
-            assert_eq!(framing_is_sound(&map(lines)), sound, "{lines:?}");
-        }
+        assert_eq!(
+            down(&[], Some("max-age=1")),
+            "Strict-Transport-Security: max-age=1\r\n"
+        );
+        let there = [("strict-transport-security", "max-age=2")];
+        assert_eq!(
+            down(&there, Some("max-age=1")),
+            "strict-transport-security: max-age=2\r\n"
+        );
     }
 
     #[test]

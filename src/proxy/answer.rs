@@ -30,7 +30,7 @@ pub struct Answer {
 
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
-        use Errcode::{Forbidden, TooLarge, Unknown, Unrecognized};
+        use Errcode::{Forbidden, LimitExceeded, TooLarge, Unknown, Unrecognized};
         #[rustfmt::skip]
         let (status, errcode, reason, message) = match refusal {
             Refusal::NotOurHost => (421, Unrecognized, "unknown_host", "No site is served under this host name"),
@@ -42,10 +42,12 @@ impl From<Refusal> for Answer {
             Refusal::TargetTooLong => (414, Unknown, "target_too_long", "The request target is too long"),
             Refusal::BadHost => (400, Unknown, "host_invalid", "The Host header is missing or malformed"),
             Refusal::BadHead => (400, Unknown, "bad_head", "The request head is malformed"),
+            Refusal::HeadTooLarge => (431, Unknown, "head_too_large", "The request head is too large"),
             Refusal::TooManyFields => (431, Unknown, "too_many_fields", "The request head has too many fields"),
             Refusal::UnknownMethod => (501, Unrecognized, "unknown_method", "Unrecognized request method"),
             Refusal::RefusedMethod => (405, Unrecognized, "refused_method", "Unrecognized request method"),
             Refusal::BadExpectation => (417, Unknown, "expectation", "Only 100-continue can be expected"),
+            Refusal::TooManyRequests => (429, LimitExceeded, "requests_per_address", "Too many requests at once from this address"),
             Refusal::BodyTooLarge => (413, TooLarge, "body_too_large", "The request body is larger than this server accepts"),
             Refusal::BadBody => (400, Unknown, "bad_body", "The framing of the request body is malformed"),
             Refusal::BodyTooSlow => (408, Unknown, "body_too_slow", "The request body did not arrive in time"),
@@ -56,7 +58,7 @@ impl From<Refusal> for Answer {
             message,
             reason,
             allow: allowed(refusal),
-            retry_after: None,
+            retry_after: (refusal == Refusal::TooManyRequests).then_some(1),
             level: Level::DEBUG,
         }
     }
@@ -81,6 +83,7 @@ impl From<Failure> for Answer {
             Failure::BadAnswer => (502, "upstream_bad_answer", "The homeserver gave no valid answer", Level::WARN),
             Failure::Closed => (502, "upstream_closed", "The homeserver closed the connection before it answered", Level::WARN),
             Failure::Internal => (500, "internal", "Internal error of the front door", Level::ERROR),
+            Failure::Cut => (503, "cut_by_stop", "The server is going down", Level::DEBUG),
             Failure::ClientGone => (499, "client_gone", "The client closed the connection", Level::DEBUG),
             Failure::ClientStalled => (499, "client_stalled", "The client took no more bytes", Level::DEBUG),
         };

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::HeaderValue;
+use http::StatusCode;
 
 use super::failure::Trouble;
-use crate::listen::PendingBody;
+use crate::listen::RequestPermit;
 use crate::matrix::endpoint::Endpoint;
 use crate::policy::{BodyCount, ClientAddress};
 use crate::route::Site;
@@ -16,7 +16,7 @@ use crate::telemetry::{InFlightGuard, Name};
 use crate::upstream::Upstream;
 
 /// One request from its head to its record.
-pub struct RequestContext {
+pub(super) struct RequestContext {
     /// The configuration that was in force when the request came; a reload in
     /// between does not change it.
     pub snapshot: Arc<Snapshot>,
@@ -25,25 +25,28 @@ pub struct RequestContext {
     /// The same for the log.
     pub time: SystemTime,
     /// Our name for the request.
-    pub request_id: HeaderValue,
+    pub request_id: String,
     /// Who asks, and what for; none until the head has been looked at.
     pub identity: Option<Identity>,
     /// Where it goes, when it goes upstream.
     pub forward: Option<Forward>,
     /// Counts the request body.
     pub body: BodyCount,
-    /// Tells the connection that a body is awaited, until it has ended.
-    pub pending_body: Option<PendingBody>,
+    /// The status of the answer, once it has begun; interim answers are none.
+    pub status: Option<StatusCode>,
     /// Bytes of the answer's body.
     pub bytes_out: u64,
     /// Set once something went wrong.
     pub trouble: Option<Trouble>,
+    /// The request's place among those of its address.
+    pub permit: Option<RequestPermit>,
     /// Counts the request as in flight for as long as it is.
+    #[expect(dead_code, reason = "held, never looked at")]
     pub in_flight: InFlightGuard,
 }
 
 /// Who asks, and what for.
-pub struct Identity {
+pub(super) struct Identity {
     /// The client.
     pub client: ClientAddress,
     /// The site, when the host names one.
@@ -55,7 +58,7 @@ pub struct Identity {
 }
 
 /// Where a request goes, and how.
-pub struct Forward {
+pub(super) struct Forward {
     /// The upstream.
     pub upstream: Arc<Upstream>,
     /// The longest silence allowed.
@@ -64,14 +67,8 @@ pub struct Forward {
     pub strip: usize,
     /// Whether a WebSocket may be opened.
     pub websocket: bool,
-    /// Connection attempts so far.
-    pub attempts: usize,
-    /// How many attempts make sense: one for each address.
-    pub addresses: usize,
     /// Interim answers (1xx) so far.
     pub interim: u8,
-    /// When the attempt in progress began.
-    pub attempt_started: Option<Instant>,
     /// How long a new connection took; none where a pooled one was used.
     pub connect: Option<Duration>,
     /// When the upstream was connected.
@@ -82,16 +79,13 @@ pub struct Forward {
 
 impl Forward {
     /// A forward that has not begun.
-    pub fn new(upstream: Arc<Upstream>, silence: Duration) -> Self {
+    pub(super) fn new(upstream: Arc<Upstream>, silence: Duration) -> Self {
         Self {
             upstream,
             silence,
             strip: 0,
             websocket: false,
-            attempts: 0,
-            addresses: 1,
             interim: 0,
-            attempt_started: None,
             connect: None,
             connected: None,
             first_byte: None,
@@ -101,13 +95,21 @@ impl Forward {
 
 impl RequestContext {
     /// `Strict-Transport-Security` for this request's answer.
-    pub fn hsts(&self) -> Option<HeaderValue> {
+    pub(super) fn hsts(&self) -> Option<&[u8]> {
         let is_https = self.identity.as_ref().is_some_and(|i| i.client.is_https());
-        self.snapshot.hsts.clone().filter(|_| is_https)
+        let hsts = self.snapshot.hsts.as_ref().filter(|_| is_https);
+        hsts.map(http::HeaderValue::as_bytes)
+    }
+
+    /// Whether it opens a WebSocket.
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.forward
+            .as_ref()
+            .is_some_and(|forward| forward.websocket)
     }
 
     /// The client's address, once known.
-    pub fn client_ip(&self) -> Option<IpAddr> {
+    pub(super) fn client_ip(&self) -> Option<IpAddr> {
         self.identity.as_ref().map(|i| i.client.ip())
     }
 }

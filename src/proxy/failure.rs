@@ -1,9 +1,12 @@
-//! What went wrong, read from pingora's errors.
+//! What can go wrong with a request.
+
+use std::fmt;
 
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::listen::{BodyFault, body_fault};
+use crate::listen::Fault;
 use crate::policy::Refusal;
+use crate::upstream::{Broken, NoConnection};
 
 /// Something broke while a request was served; nobody's rule refused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +25,8 @@ pub enum Failure {
     ClientStalled,
     /// A defect of ours.
     Internal,
+    /// Vestibule stopped, and the time to drain was over.
+    Cut,
 }
 
 /// How a request ended when it did not end well.
@@ -33,16 +38,95 @@ pub enum Trouble {
     Failed(Failure),
 }
 
-/// Reads the kind of trouble from an error of the engine.
-pub(super) fn classify(error: &Error) -> Trouble {
-    match error.esource() {
-        ErrorSource::Upstream => Trouble::Failed(upstream(error)),
-        ErrorSource::Downstream => downstream(error),
-        ErrorSource::Internal | ErrorSource::Unset => Trouble::Failed(internal(error)),
+/// What went wrong, with what the log is told of it.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// A rule said no.
+    Refused(Refusal),
+    /// The client failed.
+    Client(Fault),
+    /// There is no connection to the upstream.
+    NoConnection(NoConnection),
+    /// The connection to the upstream ended, or brought no valid answer.
+    Upstream(Broken),
+    /// The upstream was silent for longer than its endpoint allows.
+    Silent,
+    /// A defect of ours, or a file that cannot be read.
+    Internal(&'static str),
+}
+
+impl Problem {
+    pub(super) fn trouble(&self) -> Trouble {
+        Trouble::Failed(match self {
+            Self::Refused(refusal) => return Trouble::Refused(*refusal),
+            Self::Client(Fault::Malformed) => return Trouble::Refused(Refusal::BadBody),
+            Self::Client(Fault::TooSlow) => return Trouble::Refused(Refusal::BodyTooSlow),
+            Self::Client(Fault::Gone) => Failure::ClientGone,
+            Self::Client(Fault::Stalled) => Failure::ClientStalled,
+            Self::NoConnection(_) => Failure::Unreachable,
+            Self::Upstream(Broken::Closed(_)) => Failure::Closed,
+            Self::Upstream(Broken::Invalid(_)) => Failure::BadAnswer,
+            Self::Silent => Failure::Silent,
+            Self::Internal(_) => Failure::Internal,
+        })
     }
 }
 
-fn upstream(error: &Error) -> Failure {
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => write!(f, "refused: {refusal:?}"),
+            Self::Client(fault) => fault.fmt(f),
+            Self::NoConnection(error) => error.fmt(f),
+            Self::Upstream(broken) => broken.fmt(f),
+            Self::Silent => f.write_str("the upstream was silent for too long"),
+            Self::Internal(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::Client(fault)
+    }
+}
+
+impl From<NoConnection> for Problem {
+    fn from(error: NoConnection) -> Self {
+        Self::NoConnection(error)
+    }
+}
+
+impl From<Broken> for Problem {
+    fn from(broken: Broken) -> Self {
+        Self::Upstream(broken)
+    }
+}
+
+/// Reads an error of pingora's engine. Its context may quote bytes of either side, so none of it
+/// is told.
+pub(super) fn of_tunnel(error: &Error) -> Problem {
+    match error.esource() {
+        ErrorSource::Upstream => of_upstream(error),
+        ErrorSource::Downstream => Problem::Client(Fault::Gone),
+        ErrorSource::Internal | ErrorSource::Unset
+            if *error.etype() == ErrorType::ConnectNoRoute =>
+        {
+            Problem::NoConnection(NoConnection::of_pingora(error))
+        }
+        ErrorSource::Internal | ErrorSource::Unset => Problem::Internal("pingora's engine failed"),
+    }
+}
+
+fn of_upstream(error: &Error) -> Problem {
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "the library's list is open; what is not named here is a bad answer"
@@ -58,67 +142,21 @@ fn upstream(error: &Error) -> Failure {
         | ErrorType::TLSHandshakeFailure
         | ErrorType::TLSHandshakeTimedout
         | ErrorType::TLSWantX509Lookup
-        | ErrorType::InvalidCert => Failure::Unreachable,
-        ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::Silent,
+        | ErrorType::InvalidCert => Problem::NoConnection(NoConnection::of_pingora(error)),
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => Problem::Silent,
         ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError => {
-            Failure::Closed
+            Problem::Upstream(Broken::Closed(std::io::ErrorKind::ConnectionReset.into()))
         }
-        _ => Failure::BadAnswer,
+        _ => Problem::Upstream(Broken::Invalid("pingora does not take it")),
     }
-}
-
-fn downstream(error: &Error) -> Trouble {
-    match body_fault(error) {
-        Some(BodyFault::TooSlow) if is_write(error) => {
-            return Trouble::Failed(Failure::ClientStalled);
-        }
-        Some(BodyFault::Malformed) => return Trouble::Refused(Refusal::BadBody),
-        Some(BodyFault::TooSlow) => return Trouble::Refused(Refusal::BodyTooSlow),
-        None => {}
-    }
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the library's list is open; whatever else a client does, it is gone"
-    )]
-    match error.etype() {
-        ErrorType::InvalidHTTPHeader => Trouble::Refused(Refusal::BadHead),
-        ErrorType::ReadTimedout => Trouble::Refused(Refusal::BodyTooSlow),
-        ErrorType::WriteTimedout => Trouble::Failed(Failure::ClientStalled),
-        _ => Trouble::Failed(Failure::ClientGone),
-    }
-}
-
-fn internal(error: &Error) -> Failure {
-    if *error.etype() == ErrorType::ConnectNoRoute {
-        Failure::Unreachable
-    } else {
-        Failure::Internal
-    }
-}
-
-fn is_write(error: &Error) -> bool {
-    matches!(
-        error.etype(),
-        ErrorType::WriteError | ErrorType::WriteTimedout
-    )
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
-    use pingora::OrErr;
-
     use super::*;
 
-    fn caused_by(kind: io::ErrorKind, etype: ErrorType) -> Trouble {
-        let failed: Result<(), _> = Err(io::Error::from(kind));
-        let error = failed.or_err(etype, "test").unwrap_err();
-        classify(&error.into_down())
-    }
-
     #[test]
-    fn an_upstream_that_fails_is_told_apart_by_how() {
+    fn a_tunnel_that_fails_is_told_apart_by_how() {
         for (etype, failure) in [
             (ErrorType::ConnectRefused, Failure::Unreachable),
             (ErrorType::TLSHandshakeFailure, Failure::Unreachable),
@@ -127,35 +165,12 @@ mod tests {
             (ErrorType::InvalidHTTPHeader, Failure::BadAnswer),
         ] {
             let error = Error::new(etype).into_up();
-            assert_eq!(classify(&error), Trouble::Failed(failure));
+            assert_eq!(of_tunnel(&error).trouble(), Trouble::Failed(failure));
         }
-    }
-
-    #[test]
-    fn a_client_that_misbehaves_is_refused_and_one_that_left_is_gone() {
-        for (kind, etype, trouble) in [
-            (
-                io::ErrorKind::InvalidData,
-                ErrorType::ReadError,
-                Trouble::Refused(Refusal::BadBody),
-            ),
-            (
-                io::ErrorKind::TimedOut,
-                ErrorType::ReadError,
-                Trouble::Refused(Refusal::BodyTooSlow),
-            ),
-            (
-                io::ErrorKind::TimedOut,
-                ErrorType::WriteError,
-                Trouble::Failed(Failure::ClientStalled),
-            ),
-            (
-                io::ErrorKind::ConnectionReset,
-                ErrorType::ReadError,
-                Trouble::Failed(Failure::ClientGone),
-            ),
-        ] {
-            assert_eq!(caused_by(kind, etype), trouble);
-        }
+        let error = Error::new(ErrorType::ReadError).into_down();
+        assert_eq!(
+            of_tunnel(&error).trouble(),
+            Trouble::Failed(Failure::ClientGone)
+        );
     }
 }

@@ -8,39 +8,31 @@ use std::io;
 use std::pin::pin;
 
 use bytes::Bytes;
-use http::header::{
-    CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
-};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
-use pingora::http::ResponseHeader;
-use pingora::proxy::Session;
-use pingora::{Error, ErrorType, OrErr};
 use tower_http::services::ServeDir;
 
-use super::reply::{self, Reply};
+use super::context::RequestContext;
+use super::failure::Problem;
+use super::request::FileRequest;
+use crate::listen::Downstream;
+use crate::message::{Fields, RequestHead, syntax};
 use crate::policy::Refusal;
 use crate::route::{Document, Folder};
 
 /// Files that carry a hash in their name and so never change.
-const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// Everything else is asked about each time; the answer is mostly a 304.
 /// Element's installation notes want this of `index.html`, `config*.json`,
 /// `i18n`, `home` and `sites`.
-const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+const REVALIDATE: &str = "no-cache";
 
 /// Element Web is not to be framed by other sites, nor its types guessed.
-const HARDENING: [(HeaderName, HeaderValue); 3] = [
-    (
-        HeaderName::from_static("x-frame-options"),
-        HeaderValue::from_static("SAMEORIGIN"),
-    ),
-    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (
-        HeaderName::from_static("content-security-policy"),
-        HeaderValue::from_static("frame-ancestors 'self'"),
-    ),
+const HARDENING: [(&str, &str); 3] = [
+    ("X-Frame-Options", "SAMEORIGIN"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "frame-ancestors 'self'"),
 ];
 
 /// The part of `path` below the mount point, beginning with `/`.
@@ -79,91 +71,93 @@ fn is_hidden(path: &str) -> bool {
 }
 
 /// How long a browser may keep the file at `path`.
-fn cache_control(path: &str) -> HeaderValue {
+fn cache_control(path: &str) -> &'static str {
     let is_hashed = path.starts_with("/bundles/");
     if is_hashed { IMMUTABLE } else { REVALIDATE }
 }
 
-/// Serves the file at `path` and returns the bytes of body sent.
+/// Serves a file.
 pub(super) async fn serve(
-    session: &mut Session,
-    folder: &Folder,
-    path: &[u8],
-    hsts: Option<&HeaderValue>,
-) -> pingora::Result<usize> {
-    let path = with_index(path);
+    file: &FileRequest,
+    head: &RequestHead,
+    downstream: &mut Downstream,
+    ctx: &mut RequestContext,
+) -> Result<(), Problem> {
+    let path = with_index(&file.path);
     let path = path.as_ref();
     if is_hidden(path) {
-        let reply = Reply::error(&Refusal::NothingHere.into());
-        return reply::send(session, reply, hsts).await;
+        return Err(Refusal::NothingHere.into());
     }
-    let request = file_request(session, path)?;
+    let request = file_request(head, path)?;
     // A folder shows its index.html; redirects to folders would not know where
     // this one is mounted.
-    let answer = ServeDir::new(&folder.root)
+    let answer = ServeDir::new(&file.folder.root)
         .append_index_html_on_directories(false)
         .try_call(request)
         .await;
     let answer = match answer {
         // The name is longer than any file's can be.
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => {
-            let reply = Reply::error(&Refusal::NothingHere.into());
-            return reply::send(session, reply, hsts).await;
+            return Err(Refusal::NothingHere.into());
         }
-        answer => answer.or_err(ErrorType::FileReadError, "while reading a static file")?,
+        answer => answer.map_err(|_| UNREADABLE)?,
     };
     let (parts, body) = answer.into_parts();
-    let refusal = match parts.status {
-        StatusCode::METHOD_NOT_ALLOWED => Some(Refusal::MethodNotAllowed),
+    match parts.status {
+        StatusCode::METHOD_NOT_ALLOWED => return Err(Refusal::MethodNotAllowed.into()),
         // Says itself how long the file is.
-        StatusCode::RANGE_NOT_SATISFIABLE => None,
-        status => status.is_client_error().then_some(Refusal::NothingHere),
-    };
-    if let Some(refusal) = refusal {
-        return reply::send(session, Reply::error(&refusal.into()), hsts).await;
+        StatusCode::RANGE_NOT_SATISFIABLE => {}
+        status if status.is_client_error() => return Err(Refusal::NothingHere.into()),
+        _ => {}
     }
-    let mut header = ResponseHeader::build(parts.status, Some(parts.headers.len() + 5))?;
-    for (name, value) in &parts.headers {
-        header.append_header(name.clone(), value.clone())?;
-    }
-    header.insert_header(CACHE_CONTROL, cache_control(path))?;
-    for (name, value) in HARDENING {
-        header.insert_header(name, value)?;
-    }
-    if let Some(hsts) = hsts {
-        header.insert_header(STRICT_TRANSPORT_SECURITY, hsts.clone())?;
-    }
-    let is_head = session.req_header().method == Method::HEAD;
-    session
-        .write_response_header(Box::new(header), is_head)
-        .await?;
-    if is_head {
-        return Ok(0);
-    }
-    let mut sent = 0;
-    let mut body = pin!(body);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.or_err(ErrorType::FileReadError, "while reading a static file")?;
-        if let Ok(data) = frame.into_data() {
-            sent += data.len();
-            session.write_response_body(Some(data), false).await?;
+    let status = parts.status;
+    let fields = fields_of(&parts, path, ctx.hsts());
+    downstream.answer(status, &fields, status != StatusCode::NOT_MODIFIED)?;
+    ctx.status = Some(status);
+    if head.method != Method::HEAD {
+        let mut body = pin!(body);
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.map_err(|_| UNREADABLE)?.into_data() {
+                ctx.bytes_out += downstream.send(data).await?;
+            }
+        }
+        let announced = fields.first("content-length").and_then(syntax::length);
+        if announced.is_some_and(|length| length != ctx.bytes_out) {
+            return Err(Problem::Internal("a static file changed while it was sent"));
         }
     }
-    session.write_response_body(None, true).await?;
-    Ok(sent)
+    Ok(downstream.end().await?)
+}
+
+/// What is told of a file that cannot be read.
+const UNREADABLE: Problem = Problem::Internal("a static file cannot be read");
+
+/// The fields of the answer that `tower-http` gave, and ours.
+fn fields_of(parts: &http::response::Parts, path: &str, hsts: Option<&[u8]>) -> Fields {
+    let mut fields = Fields::default();
+    for (name, value) in &parts.headers {
+        fields.push(name, value);
+    }
+    fields.push("Cache-Control", cache_control(path));
+    for (name, value) in HARDENING {
+        fields.push(name, value);
+    }
+    if let Some(hsts) = hsts {
+        fields.push("Strict-Transport-Security", hsts);
+    }
+    fields
 }
 
 /// The request as `tower-http` wants it: the method, the path below the mount,
 /// and the fields that decide about ranges and conditions.
-fn file_request(session: &Session, path: &str) -> pingora::Result<Request<Empty<Bytes>>> {
-    let seen = session.req_header();
-    let mut request = Request::builder().method(seen.method.clone()).uri(path);
-    if let Some(headers) = request.headers_mut() {
-        headers.clone_from(&seen.headers);
+fn file_request(head: &RequestHead, path: &str) -> Result<Request<Empty<Bytes>>, Problem> {
+    let mut request = Request::builder().method(head.method.clone()).uri(path);
+    for (name, value) in head.fields.iter() {
+        request = request.header(name, value);
     }
     request
         .body(Empty::new())
-        .map_err(|e| Error::because(ErrorType::InternalError, "a checked path is a valid URI", e))
+        .map_err(|_| Problem::Internal("a checked path is no valid URI"))
 }
 
 #[cfg(test)]

@@ -1,19 +1,65 @@
 //! One record of each request, for the access log and the metrics.
 
 use std::time::Instant;
-use std::{fmt, io};
 
 use http::StatusCode;
-use http::header::USER_AGENT;
-use pingora::Error;
-use pingora::proxy::Session;
 use tracing::Level;
 
+use super::FrontDoor;
 use super::answer::Answer;
 use super::context::RequestContext;
-use super::failure::Trouble;
+use super::failure::{Failure, Problem, Trouble};
 use crate::listen::ConnectionFacts;
+use crate::message::RequestHead;
 use crate::telemetry::{AccessRecord, Name, Outcome, Telemetry};
+
+/// A request that leaves a record however it ends: also where the connection is cut under it.
+pub(super) struct Recorded<'a> {
+    door: &'a FrontDoor,
+    facts: &'a ConnectionFacts,
+    head: &'a RequestHead,
+    /// What is known of the request so far.
+    pub(super) ctx: RequestContext,
+    is_over: bool,
+}
+
+impl<'a> Recorded<'a> {
+    pub(super) fn begin(
+        door: &'a FrontDoor,
+        facts: &'a ConnectionFacts,
+        head: &'a RequestHead,
+    ) -> Self {
+        Self {
+            door,
+            facts,
+            head,
+            ctx: door.begin(),
+            is_over: false,
+        }
+    }
+
+    /// Writes the record.
+    pub(super) fn end(mut self) {
+        self.is_over = true;
+        write(&self.door.telemetry, self.facts, self.head, &self.ctx);
+    }
+
+    /// Writes none: somebody else serves the request.
+    pub(super) fn forget(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Drop for Recorded<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.ctx
+                .trouble
+                .get_or_insert(Trouble::Failed(Failure::Cut));
+            write(&self.door.telemetry, self.facts, self.head, &self.ctx);
+        }
+    }
+}
 
 impl From<Trouble> for Answer {
     fn from(trouble: Trouble) -> Self {
@@ -28,28 +74,25 @@ impl From<Trouble> for Answer {
 ///
 /// What an operator needs to see is told once, here; refusals and clients that
 /// leave are in the access log.
-pub(super) fn note_trouble(
-    telemetry: &Telemetry,
-    ctx: &RequestContext,
-    trouble: Trouble,
-    error: &Error,
-) {
+pub(super) fn note_trouble(telemetry: &Telemetry, ctx: &RequestContext, problem: &Problem) {
+    let trouble = problem.trouble();
     let answer = Answer::from(trouble);
     let forward = ctx.forward.as_ref();
     let upstream = forward.map(|f| &*f.upstream.name);
-    let id = ctx.request_id.to_str().unwrap_or_default();
-    let error = Brief(error);
+    let id = &*ctx.request_id;
     if let (Trouble::Failed(_), Some(upstream)) = (trouble, upstream)
         && answer.level <= Level::WARN
     {
         telemetry.upstream_error(upstream, answer.reason);
     }
     match answer.level {
-        Level::ERROR => tracing::error!(request_id = id, upstream, %error, "{}", answer.reason),
-        Level::WARN if is_due(ctx) => {
-            tracing::warn!(request_id = id, upstream, %error, "{}", answer.reason);
+        Level::ERROR => {
+            tracing::error!(request_id = id, upstream, error = %problem, "{}", answer.reason);
         }
-        _ => tracing::debug!(request_id = id, upstream, %error, "{}", answer.reason),
+        Level::WARN if is_due(ctx) => {
+            tracing::warn!(request_id = id, upstream, error = %problem, "{}", answer.reason);
+        }
+        _ => tracing::debug!(request_id = id, upstream, error = %problem, "{}", answer.reason),
     }
 }
 
@@ -59,40 +102,15 @@ fn is_due(ctx: &RequestContext) -> bool {
     forward.is_none_or(|f| f.upstream.warnings.is_due(Instant::now()))
 }
 
-/// An error of the engine without its context, which may quote bytes of either
-/// side: its kind, and what the operating system said.
-struct Brief<'a>(&'a Error);
-
-impl fmt::Display for Brief<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.etype().as_str())?;
-        let mut cause: Option<&(dyn std::error::Error + 'static)> =
-            self.0.cause.as_ref().map(|cause| &**cause as _);
-        while let Some(current) = cause {
-            if let Some(error) = current.downcast_ref::<io::Error>() {
-                return match error.raw_os_error() {
-                    Some(code) => write!(f, ": {}", io::Error::from_raw_os_error(code)),
-                    None => write!(f, ": {}", error.kind()),
-                };
-            }
-            cause = match current.downcast_ref::<Box<Error>>() {
-                Some(inner) => inner.cause.as_ref().map(|cause| &**cause as _),
-                None => current.source(),
-            };
-        }
-        Ok(())
-    }
-}
-
 /// Writes the record of a request that has ended.
-pub(super) fn write(telemetry: &Telemetry, session: &mut Session, ctx: &RequestContext) {
-    let Some(facts) = session.digest().and_then(ConnectionFacts::of) else {
-        return;
-    };
-    let head = session.req_header();
+pub(super) fn write(
+    telemetry: &Telemetry,
+    facts: &ConnectionFacts,
+    head: &RequestHead,
+    ctx: &RequestContext,
+) {
     let identity = ctx.identity.as_ref();
     let answer = ctx.trouble.map(Answer::from);
-    let written = session.response_written().map(|head| head.status);
     let endpoint = identity.map(|i| match &i.route {
         Some(route) => route.clone(),
         None => Name::Fixed(i.endpoint.template),
@@ -100,16 +118,16 @@ pub(super) fn write(telemetry: &Telemetry, session: &mut Session, ctx: &RequestC
     let forward = ctx.forward.as_ref();
     telemetry.request_finished(&AccessRecord {
         time: ctx.time,
-        request_id: ctx.request_id.to_str().unwrap_or_default(),
+        request_id: &ctx.request_id,
         client: ctx.client_ip(),
         listener: &facts.listener.name,
-        protocol: protocol(head.version),
+        protocol: head.protocol.as_str(),
         tls_version: facts.tls.map(|t| t.version),
         site: identity.and_then(|i| i.site.as_ref()).map(|s| &s.name),
         method: Some(&head.method),
         endpoint,
         class: identity.map(|i| i.endpoint.class.as_str()),
-        status: final_status(written, answer.map(|a| a.status)),
+        status: final_status(ctx.status, answer.map(|a| a.status)),
         bytes_in: ctx.body.seen(),
         bytes_out: ctx.bytes_out,
         duration: ctx.started.elapsed(),
@@ -122,44 +140,11 @@ pub(super) fn write(telemetry: &Telemetry, session: &mut Session, ctx: &RequestC
             (Some(Trouble::Failed(_)), Some(answer)) => Outcome::Failed(answer.reason),
             _ => Outcome::Served,
         },
-        user_agent: head
-            .headers
-            .get(USER_AGENT)
-            .map(http::HeaderValue::as_bytes),
+        user_agent: head.fields.first("user-agent"),
     });
 }
 
-/// The status that the request ended with. An interim answer is none, though
-/// the engine keeps it as one: a client that left after a 100 left unanswered.
+/// The status that the request ended with: that of its answer, else what its trouble is called.
 fn final_status(written: Option<StatusCode>, trouble: Option<StatusCode>) -> u16 {
-    written
-        .filter(|s| !s.is_informational() || *s == StatusCode::SWITCHING_PROTOCOLS)
-        .or(trouble)
-        .map_or(0, |s| s.as_u16())
-}
-
-fn protocol(version: http::Version) -> &'static str {
-    match version {
-        http::Version::HTTP_2 => "HTTP/2",
-        http::Version::HTTP_10 => "HTTP/1.0",
-        _ => "HTTP/1.1",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interim_answer_is_not_what_a_request_ended_with() {
-        let ended = |written: Option<u16>, trouble: Option<u16>| {
-            let status = |number: Option<u16>| number.map(|n| StatusCode::from_u16(n).unwrap());
-            final_status(status(written), status(trouble))
-        };
-        assert_eq!(ended(Some(100), Some(499)), 499);
-        assert_eq!(ended(Some(200), Some(499)), 200);
-        assert_eq!(ended(Some(101), None), 101);
-        assert_eq!(ended(None, Some(502)), 502);
-        assert_eq!(ended(None, None), 0);
-    }
+    written.or(trouble).map_or(0, |status| status.as_u16())
 }

@@ -1,17 +1,14 @@
 //! From a request head to what is done about it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderValue, Method};
-use pingora::http::RequestHeader;
-use pingora::proxy::Session;
+use http::Method;
 
 use super::context::{Forward, Identity, RequestContext};
 use super::reply::Reply;
 use crate::listen::{self, ConnectionFacts};
 use crate::matrix::{endpoint, path};
+use crate::message::{Protocol, RequestHead, syntax};
 use crate::policy::{BodyCount, ClientAddress, Refusal, request_headers};
 use crate::route::{self, Action, Bounds, Folder, Seen, host, redirect};
 use crate::snapshot::RequestLimits;
@@ -40,16 +37,16 @@ pub(super) struct FileRequest {
 /// Looks at the head: who asks, for what, of which site; fills the context and
 /// says what is to be done.
 pub(super) fn decide(
-    head: &RequestHeader,
+    head: &RequestHead,
     facts: &ConnectionFacts,
     ctx: &mut RequestContext,
 ) -> Step {
     let snapshot = ctx.snapshot.clone();
-    let raw_path = path::path_of(head.raw_path());
+    let raw_path = path::path_of(&head.target);
     let client = ClientAddress::new(
         facts.ip(),
         facts.tls.is_some(),
-        &head.headers,
+        &head.fields,
         &snapshot.trusted_proxies,
     );
     let mut identity = Identity {
@@ -59,6 +56,11 @@ pub(super) fn decide(
         route: None,
     };
     let host_field = host_of(head);
+    let Ok(permit) = facts.admit_request() else {
+        ctx.identity = Some(identity);
+        return Step::Refuse(Refusal::TooManyRequests);
+    };
+    ctx.permit = permit;
     if let Err(refusal) = check_head(head, host_field, &snapshot.limits) {
         ctx.identity = Some(identity);
         return Step::Refuse(refusal);
@@ -90,12 +92,12 @@ pub(super) fn decide(
 /// Turns the route's decision into a step.
 fn act(
     action: &Action<'_>,
-    head: &RequestHeader,
+    head: &RequestHead,
     seen: &Seen<'_>,
     ctx: &mut RequestContext,
     identity: &Identity,
 ) -> Step {
-    let target = head.raw_path();
+    let target = &head.target;
     match *action {
         Action::Homeserver(bounds) => to_homeserver(head, ctx, identity, bounds),
         Action::Upstream(forwarding, mount) => {
@@ -106,11 +108,10 @@ fn act(
             if forwarding.strip_prefix {
                 forward.strip = mount.len();
             }
-            forward.websocket =
-                forwarding.websocket && request_headers::asks_for_websocket(&head.headers);
+            forward.websocket = forwarding.websocket && request_headers::asks_for_websocket(head);
             forward_with(head, ctx, forward, forwarding.bounds.max_body_size)
         }
-        Action::Document(Some(document)) => Step::Answer(Reply::document(document, &head.headers)),
+        Action::Document(Some(document)) => Step::Answer(Reply::document(document, &head.fields)),
         Action::Document(None) => Step::Answer(Reply::no_document()),
         Action::Preflight => Step::Answer(Reply::preflight(seen.path)),
         Action::ToHttps => match redirect::to_https(seen.host, target, ctx.snapshot.https_port) {
@@ -124,7 +125,7 @@ fn act(
 }
 
 fn to_homeserver(
-    head: &RequestHeader,
+    head: &RequestHead,
     ctx: &mut RequestContext,
     identity: &Identity,
     bounds: Option<Bounds>,
@@ -154,14 +155,13 @@ fn route_name(mount: &str) -> Arc<str> {
 
 /// Checks the announced body and notes where the request goes.
 fn forward_with(
-    head: &RequestHeader,
+    head: &RequestHead,
     ctx: &mut RequestContext,
     forward: Forward,
     body_limit: u64,
 ) -> Step {
     ctx.body = BodyCount::new(body_limit);
-    let announced = head.headers.get(CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
+    let announced = head.fields.first("content-length").and_then(syntax::length);
     if let Err(refusal) = ctx.body.announced(announced.unwrap_or(0)) {
         return Step::Refuse(refusal);
     }
@@ -173,7 +173,7 @@ fn file(
     folder: &Arc<Folder>,
     mount: &str,
     seen: &Seen<'_>,
-    head: &RequestHeader,
+    head: &RequestHead,
     identity: &Identity,
 ) -> Step {
     if !mount.is_empty() && seen.path == mount.as_bytes() {
@@ -188,7 +188,7 @@ fn file(
     let path = super::folder::below(seen.path, mount);
     if let Some(document) = super::folder::configured(folder, path) {
         return match *seen.method {
-            Method::GET | Method::HEAD => Step::Answer(Reply::document(document, &head.headers)),
+            Method::GET | Method::HEAD => Step::Answer(Reply::document(document, &head.fields)),
             _ => Step::Refuse(Refusal::MethodNotAllowed),
         };
     }
@@ -200,27 +200,36 @@ fn file(
 
 /// What the head gate checks on HTTP/1.1's raw bytes, for HTTP/2 as well.
 fn check_head(
-    head: &RequestHeader,
+    head: &RequestHead,
     host: Option<&str>,
     limits: &RequestLimits,
 ) -> Result<(), Refusal> {
     listen::head::check_request(
         head.method.as_str().as_bytes(),
-        head.raw_path(),
+        &head.target,
         limits.target_size,
     )
     .map_err(refusal)?;
-    if head.headers.len() > limits.head_fields {
+    if head.target.len() + head.fields.wire().len() > limits.head_size {
+        return Err(Refusal::HeadTooLarge);
+    }
+    if head.fields.len() > limits.head_fields {
         return Err(Refusal::TooManyFields);
     }
+    let mut lengths = head.fields.all("content-length");
     // Equal ones would go upstream as they came, and the next reader might add them up.
-    if head.headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+    if lengths.next().is_some_and(|l| syntax::length(l).is_none()) || lengths.next().is_some() {
         return Err(Refusal::BadHead);
     }
-    if host.is_some_and(|host| !listen::head::is_host(host.as_bytes())) {
+    match host {
+        Some(host) if !listen::head::is_host(host.as_bytes()) => return Err(Refusal::BadHost),
+        None if head.protocol != Protocol::Http10 => return Err(Refusal::BadHost),
+        Some(_) | None => {}
+    }
+    if head.fields.all("host").count() > 1 {
         return Err(Refusal::BadHost);
     }
-    if !request_headers::expectation_is_known(&head.headers) {
+    if !request_headers::expectation_is_known(&head.fields) {
         return Err(Refusal::BadExpectation);
     }
     Ok(())
@@ -239,49 +248,28 @@ fn refusal(found: listen::Refusal) -> Refusal {
     }
 }
 
-/// `:authority` of HTTP/2, or `Host`. The gate and the engine refuse heads with
-/// two of a kind, or in which both name different hosts.
-fn host_of(head: &RequestHeader) -> Option<&str> {
-    match head.uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => head
-            .headers
-            .get(HOST)
-            .map(|field| field.to_str().unwrap_or("\u{0}")),
-    }
-}
-
-/// Sets what pingora shall do with the connection. HTTP/1.1 deadlines are the
-/// connection's own (`listen`); a stream of HTTP/2 that takes nothing is seen
-/// only here.
-pub(super) fn prepare(session: &mut Session, limits: &RequestLimits, is_draining: bool) {
-    let keeps_alive = session.get_keepalive().is_some()
-        && session.req_header().version != http::Version::HTTP_10
-        && !is_draining;
-    session.set_keepalive(keeps_alive.then_some(limits.idle.as_secs()));
-    session.set_read_timeout(None);
-    let write = session.is_http2().then_some(limits.write);
-    session.set_write_timeout(write);
-    session.set_total_drain_timeout(Some(Duration::from_secs(5)));
+/// What the client calls us; what is no text is no host.
+fn host_of(head: &RequestHead) -> Option<&str> {
+    let host = head.fields.first("host")?;
+    Some(str::from_utf8(host).unwrap_or("\u{0}"))
 }
 
 /// Makes request ids: 32 hexadecimal digits, half of them chosen at start.
-pub(super) fn request_id(start: u64, count: u64) -> HeaderValue {
-    let id = format!("{start:016x}{count:016x}");
-    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("0"))
+pub(super) fn request_id(start: u64, count: u64) -> String {
+    format!("{start:016x}{count:016x}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Fields;
 
     #[test]
     fn methods_targets_and_hosts_are_judged_as_over_http1() {
         let limits = RequestLimits {
             target_size: 10,
+            head_size: 100,
             head_fields: 1,
-            write: Duration::ZERO,
-            idle: Duration::ZERO,
         };
         for (method, target, host, found) in [
             ("GET", "/a%2Fb?c", "a.test:8448", Ok(())),
@@ -292,7 +280,12 @@ mod tests {
             ("GET", "/", "a.test:", Err(Refusal::BadHost)),
             ("GET", "/", "a@b", Err(Refusal::BadHost)),
         ] {
-            let head = RequestHeader::build(method, target.as_bytes(), None).unwrap();
+            let head = RequestHead {
+                method: Method::from_bytes(method.as_bytes()).unwrap(),
+                target: target.into(),
+                protocol: Protocol::Http2,
+                fields: Fields::default(),
+            };
             assert_eq!(
                 check_head(&head, Some(host), &limits),
                 found,

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::matrix::cors;
 use crate::matrix::path::has_prefix;
+use crate::message::Fields;
 use crate::policy::Networks;
 use crate::policy::response_headers::Rewrite308;
 
@@ -107,9 +109,32 @@ pub struct Document {
     /// The JSON text.
     pub body: Bytes,
     /// A strong entity tag, quotes included.
-    pub etag: http::HeaderValue,
-    /// `Cache-Control` of the document.
-    pub cache_control: http::HeaderValue,
+    pub etag: Box<str>,
+    /// Every field of a 200.
+    pub fields: Arc<Fields>,
+    /// Every field of a 304.
+    pub unchanged: Arc<Fields>,
+}
+
+impl Document {
+    /// A document that may be kept as `cache_control` says, by any page that asks.
+    pub fn new(body: Bytes, etag: &str, cache_control: &str) -> Self {
+        let mut unchanged = Fields::default();
+        unchanged.push("ETag", etag);
+        unchanged.push("Cache-Control", cache_control);
+        for (name, value) in cors::PREFLIGHT {
+            unchanged.push(name, value);
+        }
+        let mut fields = unchanged.clone();
+        fields.push("Content-Type", "application/json");
+        fields.push("Content-Length", body.len().to_string());
+        Self {
+            body,
+            etag: etag.into(),
+            fields: Arc::new(fields),
+            unchanged: Arc::new(unchanged),
+        }
+    }
 }
 
 /// A path prefix that is not (only) the homeserver's.

@@ -2,11 +2,7 @@ use super::*;
 use crate::policy::response_headers::Rewrite308;
 
 fn document(text: &'static str) -> Document {
-    Document {
-        body: bytes::Bytes::from_static(text.as_bytes()),
-        etag: http::HeaderValue::from_static("\"1\""),
-        cache_control: http::HeaderValue::from_static("max-age=1"),
-    }
+    Document::new(text.into(), "\"1\"", "max-age=1")
 }
 
 fn site_of(name: &str, hosts: &[&str], routes: Vec<Route>) -> Arc<Site> {

@@ -1,25 +1,16 @@
-//! pingora's proxy, set up as a library within our own runtime.
+//! What serves requests, for each thread.
 
 use std::sync::Arc;
 
-use pingora::proxy::HttpProxy;
-use pingora::server::configuration::ServerConf;
 use pingora::tls::{RootCertStore, load_platform_certs_incl_env_into_store};
 
-use crate::config::Config;
-use crate::proxy::FrontDoor;
-
-/// Pooled upstream connections, over all upstreams.
-const POOLED: usize = 1024;
-
-/// Attempts of one request, over all addresses of its upstream; the front door
-/// decides which of them make sense.
-const MAX_ATTEMPTS: usize = 8;
+use crate::config::{Action, Config, UpstreamAddress};
+use crate::proxy::{Engine, FrontDoor, TunnelEngine};
 
 /// Why the engine cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum NoEngine {
-    /// The engine would panic on the system's certificate store.
+    /// pingora would panic on the system's certificate store.
     #[error(
         "the system's CA certificates cannot be loaded: {0}; \
          check SSL_CERT_FILE and SSL_CERT_DIR, or install ca-certificates"
@@ -27,20 +18,33 @@ pub enum NoEngine {
     SystemRoots(String),
 }
 
-/// The engine with the front door in it.
-pub(super) fn proxy(
+/// Engines with the front door in them, one for each of `workers` threads.
+pub(super) fn engines(
     front_door: FrontDoor,
     config: &Config,
-) -> Result<Arc<HttpProxy<FrontDoor>>, NoEngine> {
-    load_platform_certs_incl_env_into_store(&mut RootCertStore::empty())
-        .map_err(|error| NoEngine::SystemRoots(error.to_string()))?;
-    let settings = ServerConf {
-        threads: usize::from(config.threads).max(1),
-        max_retries: MAX_ATTEMPTS,
-        upstream_keepalive_pool_size: POOLED,
-        ..ServerConf::default()
+    workers: usize,
+) -> Result<Vec<Arc<Engine>>, NoEngine> {
+    if wants_pingora(config) {
+        load_platform_certs_incl_env_into_store(&mut RootCertStore::empty())
+            .map_err(|error| NoEngine::SystemRoots(error.to_string()))?;
+    }
+    let door = Arc::new(front_door);
+    let tunnels = Arc::new(TunnelEngine::new(door.clone()));
+    let engine = || Arc::new(Engine::new(door.clone(), tunnels.clone()));
+    Ok(std::iter::repeat_with(engine).take(workers).collect())
+}
+
+/// Whether pingora carries anything of this configuration: upstreams with TLS, or tunnels.
+fn wants_pingora(config: &Config) -> bool {
+    let is_tls = |upstream: &crate::config::Upstream| {
+        matches!(&*upstream.url, UpstreamAddress::Https { .. })
     };
-    let mut proxy = HttpProxy::new(front_door, Arc::new(settings));
-    proxy.handle_init_modules();
-    Ok(Arc::new(proxy))
+    let is_wanted = |route: &crate::config::Route| match &route.action {
+        Action::Upstream { .. } => true,
+        Action::Homeserver { .. } | Action::Redirect { .. } | Action::Folder { .. } => false,
+    };
+    config
+        .sites
+        .iter()
+        .any(|site| is_tls(&site.homeserver) || site.routes.iter().any(is_wanted))
 }

@@ -20,6 +20,7 @@ pub(super) fn of(config: &Config) -> Limits {
         connections: count(limits.connections),
         connections_per_address: count(limits.connections_per_address),
         new_connections_per_address: count(limits.new_connections_per_address),
+        requests_per_address: count(limits.requests_per_address),
         exempt: config
             .trusted_proxies
             .iter()

@@ -6,6 +6,7 @@ mod engine;
 mod files;
 mod limits;
 mod sockets;
+mod workers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use self::sockets::Sockets;
+use self::workers::{Workers, accept_until_stopped};
 use crate::admin::{Admin, Readiness};
 use crate::config::{AccessLogFormat, AdminAddress, Config, Diagnostics, LogTarget};
 use crate::listen::socket::{BindError, Binding, bind};
-use crate::listen::{Connections, Intake, Limits, Listener, accept, tls};
+use crate::listen::{App, Connections, Intake, Limits, Listener, tls};
 use crate::matrix::Profile;
 use crate::proxy::FrontDoor;
 use crate::snapshot::compile;
@@ -29,9 +31,6 @@ use crate::telemetry::{
 
 pub use self::certificates::NoCertificates;
 pub use self::engine::NoEngine;
-
-/// How long what was cut may take to write its last record.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why Vestibule could not start. Nothing stays open after any of these.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +53,9 @@ pub enum StartError {
     /// The proxy engine cannot be set up.
     #[error(transparent)]
     Engine(#[from] NoEngine),
+    /// The system refuses another thread or socket.
+    #[error("the system refuses another thread or socket: {0}")]
+    System(#[from] std::io::Error),
 }
 
 /// A front door that is open.
@@ -65,7 +67,7 @@ pub struct Running {
     connections: Arc<Connections>,
     telemetry: Arc<Telemetry>,
     drain: Duration,
-    acceptors: Vec<tokio::task::JoinHandle<()>>,
+    workers: Workers,
     admin: Option<tokio::task::JoinHandle<()>>,
     freshness: tokio::task::JoinHandle<()>,
 }
@@ -100,29 +102,29 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     let connections = Connections::new(&limits);
     let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
     let front_door = FrontDoor::new(snapshot, telemetry.clone(), seed(started));
-    let app = engine::proxy(front_door, config)?;
+    let engines = engine::engines(front_door, config, workers::count(config.threads))?;
     banner::print(config, &sockets, &certificates.source);
-    let mut acceptors = Vec::new();
-    for socket in sockets.sockets {
-        let intake = Arc::new(Intake {
+    let mut jobs = Vec::new();
+    for (bound, app) in sockets.spread(engines.len())?.into_iter().zip(engines) {
+        let intake = |listener: Arc<Listener>| Intake {
             app: app.clone(),
-            tls: socket.listener.tls.then(|| tls.clone()),
-            listener: socket.listener,
+            tls: listener.tls.then(|| tls.clone()),
+            listener,
             limits: limits.clone(),
             connections: connections.clone(),
             telemetry: telemetry.clone(),
             shutdown: stopping.clone(),
-        });
-        for bound in socket.bound {
-            acceptors.push(tokio::spawn(accept_until_stopped(bound, intake.clone())));
-        }
+        };
+        let job = |(bound, listener)| (bound, Arc::new(intake(listener)));
+        jobs.push(bound.into_iter().map(job).collect());
     }
+    let workers = Workers::start(jobs)?;
     let readiness = Arc::new(Readiness::new());
     let admin_address = admin_binding
         .as_ref()
         .and_then(|b| b.sockets.first()?.socket_address());
     let admin = admin_binding.map(|binding| {
-        let app = Admin::new(telemetry.clone(), readiness.clone()).into_server();
+        let app = Admin::new(telemetry.clone(), readiness.clone());
         serve_admin(binding, Arc::new(app), &limits, &telemetry)
     });
     telemetry.configuration_version(1);
@@ -134,7 +136,7 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
         readiness,
         connections,
         drain: config.timeouts.drain.duration(),
-        acceptors,
+        workers,
         admin,
         freshness: tokio::spawn(certificates::keep_fresh(certificates, telemetry.clone())),
         telemetry,
@@ -173,43 +175,32 @@ impl Running {
 
     /// Waits for the end that [`stop`](Self::stop) began. What is still open
     /// when the configured time is over is cut.
-    pub async fn wait(self) -> Drained {
+    pub async fn wait(mut self) -> Drained {
         let began = Instant::now();
-        for acceptor in self.acceptors {
-            // An accept loop that panicked accepts nothing any more either.
-            drop(acceptor.await);
-        }
-        let drained = tokio::time::timeout(self.drain, self.connections.drained()).await;
-        let cut = match drained {
-            Ok(()) => 0,
-            Err(_) => self.connections.open(),
+        self.workers.accepted().await;
+        let mut ended = self.connections.cut();
+        let cut = tokio::select! {
+            () = self.connections.drained() => 0,
+            () = tokio::time::sleep(self.drain) => self.connections.open(),
+            // The sender lives in `self.connections`.
+            _ = ended.wait_for(|ended| *ended) => self.connections.open(),
         };
         self.connections.end();
-        if cut > 0 {
-            // The streams of a connection that was cut write their records as they end.
-            drop(tokio::time::timeout(FAREWELL, self.connections.drained()).await);
-        }
         self.freshness.abort();
         if let Some(admin) = self.admin {
             admin.abort();
         }
-        let telemetry = self.telemetry;
-        // Writing the last records may block.
-        drop(tokio::task::spawn_blocking(move || telemetry.close()).await);
+        let (workers, telemetry) = (self.workers, self.telemetry);
+        // What is left ends with the threads, and leaves its records. Both may block.
+        let close = move || {
+            workers.end();
+            telemetry.close();
+        };
+        drop(tokio::task::spawn_blocking(close).await);
         Drained {
             after: began.elapsed(),
             cut,
         }
-    }
-}
-
-async fn accept_until_stopped<A>(bound: crate::listen::socket::Bound, intake: Arc<Intake<A>>)
-where
-    A: pingora::apps::HttpServerApp + Send + Sync + 'static,
-{
-    let local = bound.local.clone();
-    if let Err(error) = accept(bound, intake).await {
-        tracing::error!(%error, "the listener on {local} has failed");
     }
 }
 
@@ -222,7 +213,7 @@ fn serve_admin<A>(
     telemetry: &Arc<Telemetry>,
 ) -> tokio::task::JoinHandle<()>
 where
-    A: pingora::apps::HttpServerApp + Send + Sync + 'static,
+    A: App,
 {
     let (never, stopping) = watch::channel(false);
     let intake = Arc::new(Intake {

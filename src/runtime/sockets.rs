@@ -1,5 +1,6 @@
 //! The configured listeners, bound: every address before the first connection.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -14,6 +15,9 @@ pub(super) struct Socket {
     /// One for each address family.
     pub(super) bound: Vec<Bound>,
 }
+
+/// The sockets of one thread, each with its listener.
+pub(super) type Spread = Vec<(Bound, Arc<Listener>)>;
 
 /// All sockets of a configuration.
 #[derive(Default)]
@@ -49,6 +53,32 @@ impl Sockets {
             listener: Arc::new(listener),
             bound: binding.sockets,
         });
+    }
+
+    /// Every socket for each of `workers` threads.
+    pub(super) fn spread(self, workers: usize) -> io::Result<Vec<Spread>> {
+        let mut all: Vec<Spread> = (1..workers)
+            .map(|_| self.share())
+            .collect::<io::Result<_>>()?;
+        let own = |socket: Socket| {
+            let listener = socket.listener;
+            let bound = socket.bound.into_iter();
+            bound.map(move |bound| (bound, listener.clone()))
+        };
+        all.push(self.sockets.into_iter().flat_map(own).collect());
+        Ok(all)
+    }
+
+    /// Sockets for another thread on the same addresses.
+    fn share(&self) -> io::Result<Spread> {
+        let share = |socket: &Socket| {
+            let listener = socket.listener.clone();
+            let shared = socket.bound.iter().map(Bound::share);
+            shared
+                .map(move |bound| Ok((bound?, listener.clone())))
+                .collect::<Vec<_>>()
+        };
+        self.sockets.iter().flat_map(share).collect()
     }
 
     /// The name and address of each TCP socket, in the order of the

@@ -41,9 +41,8 @@ pub fn compile(config: &Config) -> Result<Snapshot, Diagnostics> {
         },
         limits: RequestLimits {
             target_size: usize::try_from(config.limits.target_size.bytes()).unwrap_or(usize::MAX),
+            head_size: usize::try_from(config.limits.head_size.bytes()).unwrap_or(usize::MAX),
             head_fields: config.limits.head_fields.number() as usize,
-            write: config.timeouts.write.duration(),
-            idle: config.timeouts.idle.duration(),
         },
         hsts: hsts(config.hsts),
         https_port: https_port(&config.listeners),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
 use serde_json::{Map, Value, json};
 
 use crate::config::{self, Action};
@@ -108,13 +107,7 @@ fn rendered(document: &Value, max_age: Duration) -> Document {
         0 => "no-cache".to_owned(),
         seconds => format!("public, max-age={seconds}"),
     };
-    // Both are ASCII by construction.
-    let header = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
-    Document {
-        body,
-        etag: header(etag),
-        cache_control: header(cache_control),
-    }
+    Document::new(body, &etag, &cache_control)
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ mod documents;
 mod upstreams;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderValue;
 
@@ -40,12 +39,10 @@ pub struct Snapshot {
 pub struct RequestLimits {
     /// The longest target, in bytes.
     pub target_size: usize,
+    /// Largest head, in bytes.
+    pub head_size: usize,
     /// Most fields in a head.
     pub head_fields: usize,
-    /// How long a client may take nothing of its answer.
-    pub write: Duration,
-    /// How long a connection is kept for the next request.
-    pub idle: Duration,
 }
 
 impl Snapshot {

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 use prometheus::core::{Atomic, GenericCounter};
 
-pub use access_log::{AccessLogError, AccessLogTarget, LogFormat};
+pub use access_log::{AccessLogError, AccessLogTarget, LogFormat, access_line};
 pub use guard::{ConnectionGuard, InFlightGuard};
 pub use logging::{LogControl, LogLevel, LoggingError, init};
 pub use metrics::{METRICS_CONTENT_TYPE, metrics_reference};

@@ -1,10 +1,14 @@
-//! Where requests go: addresses, TLS, timeouts.
+//! Where requests go: addresses, TLS, deadlines, and the connections that carry requests there.
 
 mod address;
 mod ca;
+pub mod connection;
+mod pool;
 mod tunnel;
 mod warnings;
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +17,8 @@ use pingora::upstreams::peer::HttpPeer;
 use self::tunnel::Unhurried;
 pub use address::{Address, Name};
 pub use ca::{Ca, UnusableCa};
+pub use connection::{Broken, Connection, Progress};
+pub use pool::{NoConnection, Pool};
 pub use warnings::Warnings;
 
 /// Something that answers requests for us: a homeserver, or what a route names.
@@ -24,8 +30,7 @@ pub struct Upstream {
     pub address: Address,
     /// Set for `https://`.
     pub tls: Option<Tls>,
-    /// Keeps the pooled connections of one definition apart from another's:
-    /// pingora's pool does not look at the CA.
+    /// Keeps the connections of one definition apart from another's.
     pub pool: u64,
     /// Keeps the log from filling while it is down.
     pub warnings: Warnings,
@@ -64,50 +69,30 @@ pub struct Wanted {
 /// Keeps connections that were made for tunnels out of the common pool.
 const TUNNELS: u64 = 1 << 63;
 
-/// A peer to connect to, and how many addresses the upstream has.
-pub struct Candidate {
-    /// The peer, ready for pingora.
-    pub peer: Box<HttpPeer>,
-    /// How many addresses could be tried in turn.
-    pub addresses: usize,
-}
-
-/// Why no peer could be made.
+/// There is no address, and the path cannot be a unix socket's.
 #[derive(Debug, thiserror::Error)]
-pub enum NoPeer {
-    /// The name could not be resolved.
-    #[error("cannot resolve the upstream: {0}")]
-    Resolve(#[from] std::io::Error),
-    /// The path cannot be a unix socket's.
-    #[error("not a usable unix socket path")]
-    UnixPath,
-}
+#[error("not a usable unix socket path")]
+pub struct UnixPath;
 
 impl Upstream {
-    /// The peer for one request. A request that may become a tunnel gets a
+    /// The peer at `address`, ready for pingora. A request that may become a tunnel gets a
     /// connection of its own, which no other request uses after it.
-    pub async fn candidate(
+    pub(crate) fn peer(
         &self,
+        address: Option<SocketAddr>,
         deadlines: &Deadlines,
         wanted: Wanted,
-    ) -> Result<Candidate, NoPeer> {
+    ) -> Result<HttpPeer, UnixPath> {
         let is_tls = self.tls.is_some();
-        let sni = self
-            .tls
-            .as_ref()
-            .map(|t| t.name.clone())
-            .unwrap_or_default();
-        let (mut peer, addresses) = match &self.address {
-            Address::Socket(address) => (HttpPeer::new(*address, is_tls, sni), 1),
-            Address::Name(name) => {
-                let (address, count) = name.address().await?;
-                (HttpPeer::new(address, is_tls, sni), count)
+        let name = self.tls.as_ref().map(|tls| tls.name.clone());
+        let name = name.unwrap_or_default();
+        let mut peer = match (address, &self.address) {
+            (Some(address), _) => HttpPeer::new(address, is_tls, name),
+            (None, Address::Unix(path)) => {
+                let path = path.to_str().ok_or(UnixPath)?;
+                HttpPeer::new_uds(path, is_tls, name).map_err(|_| UnixPath)?
             }
-            Address::Unix(path) => {
-                let path = path.to_str().ok_or(NoPeer::UnixPath)?;
-                let peer = HttpPeer::new_uds(path, is_tls, sni).map_err(|_| NoPeer::UnixPath)?;
-                (peer, 1)
-            }
+            (None, Address::Socket(_) | Address::Name(_)) => return Err(UnixPath),
         };
         peer.group_key = self.pool;
         let options = &mut peer.options;
@@ -121,14 +106,23 @@ impl Upstream {
             .as_ref()
             .and_then(|t| t.ca.as_ref().map(Ca::certificates));
         if wanted.tunnel {
-            options.custom_l4 = Some(Arc::new(Unhurried));
+            options.custom_l4 = Some(Arc::new(Unhurried { is_plain: !is_tls }));
             options.idle_timeout = Some(Duration::ZERO);
             peer.group_key |= TUNNELS;
         }
-        Ok(Candidate {
-            peer: Box::new(peer),
-            addresses,
-        })
+        Ok(peer)
+    }
+
+    /// An address for the next attempt, and how many there are to try.
+    pub(crate) async fn next_address(&self) -> io::Result<(Option<SocketAddr>, usize)> {
+        match &self.address {
+            Address::Socket(address) => Ok((Some(*address), 1)),
+            Address::Unix(_) => Ok((None, 1)),
+            Address::Name(name) => {
+                let (address, count) = name.address().await?;
+                Ok((Some(address), count))
+            }
+        }
     }
 
     /// Notes that the address in use could not be connected to.

@@ -6,10 +6,14 @@
 //! done). Both wait in one `select!`, so a fast upstream wins that race half of
 //! the time. On these connections each read gives way once before it reads,
 //! and what waits beside it goes first.
+//!
+//! pingora also drops a `Content-Length` that stands beside chunks before anybody can refuse it
+//! (RFC 9112, 6.3). So these connections look at the head of the answer first. With TLS they
+//! cannot.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use pingora::connectors::L4Connect;
@@ -20,9 +24,14 @@ use pingora::{Error, ErrorType, OrErr};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::connection::is_whole;
+
 /// Connects so that every read gives way first.
 #[derive(Debug)]
-pub(super) struct Unhurried;
+pub(super) struct Unhurried {
+    /// Whether HTTP is spoken without TLS.
+    pub(super) is_plain: bool,
+}
 
 #[async_trait]
 impl L4Connect for Unhurried {
@@ -33,7 +42,7 @@ impl L4Connect for Unhurried {
                     ErrorType::ConnectError,
                     "while connecting to a tunnel's upstream",
                 )?;
-                Box::new(GivesWay::new(stream))
+                Box::new(GivesWay::new(stream, self.is_plain))
             }
             SocketAddr::Unix(address) => {
                 let Some(path) = address.as_pathname() else {
@@ -43,7 +52,7 @@ impl L4Connect for Unhurried {
                     ErrorType::ConnectError,
                     "while connecting to a tunnel's upstream",
                 )?;
-                Box::new(GivesWay::new(stream))
+                Box::new(GivesWay::new(stream, self.is_plain))
             }
         };
         Ok(VirtualSocketStream::new(socket).into())
@@ -55,13 +64,31 @@ impl L4Connect for Unhurried {
 struct GivesWay<S> {
     stream: S,
     has_given_way: bool,
+    /// The head of the answer so far, until it is whole.
+    head: Option<Vec<u8>>,
 }
 
 impl<S> GivesWay<S> {
-    fn new(stream: S) -> Self {
+    fn new(stream: S, is_plain: bool) -> Self {
         Self {
             stream,
             has_given_way: false,
+            head: is_plain.then(Vec::new),
+        }
+    }
+
+    /// Looks at what was read; an error where it is no answer.
+    fn look(&mut self, read: &[u8]) -> io::Result<()> {
+        let Some(head) = &mut self.head else {
+            return Ok(());
+        };
+        head.extend_from_slice(read);
+        match is_whole(head) {
+            Ok(is_whole) => {
+                self.head.take_if(|_| is_whole);
+                Ok(())
+            }
+            Err(broken) => Err(io::Error::new(io::ErrorKind::InvalidData, broken)),
         }
     }
 }
@@ -77,9 +104,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for GivesWay<S> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         self.has_given_way = read.is_pending();
-        read
+        ready!(read)?;
+        let looked = self.look(buffer.filled().get(before..).unwrap_or_default());
+        if looked.is_err() {
+            buffer.set_filled(before);
+        }
+        Poll::Ready(looked)
     }
 }
 
@@ -125,7 +158,7 @@ mod tests {
     #[tokio::test]
     async fn what_waits_beside_a_read_goes_first() {
         for _ in 0..100 {
-            let mut stream = GivesWay::new(&b"101"[..]);
+            let mut stream = GivesWay::new(&b"101"[..], false);
             let mut buffer = [0; 3];
             let first = tokio::select! {
                 _ = stream.read(&mut buffer) => "read",
@@ -133,6 +166,24 @@ mod tests {
             };
             assert_eq!(first, "other");
             assert_eq!(stream.read(&mut buffer).await.unwrap(), 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_can_be_read_in_two_ways_is_none() {
+        for (fields, is_answer) in [
+            ("Upgrade: websocket", true),
+            ("Content-Length: 3", true),
+            ("Content-Length: 3\r\nTransfer-Encoding: chunked", false),
+        ] {
+            let answer = format!("HTTP/1.1 400 Bad Request\r\n{fields}\r\n\r\nabc");
+            let mut stream = GivesWay::new(answer.as_bytes(), true);
+            let mut read = Vec::new();
+            assert_eq!(
+                stream.read_to_end(&mut read).await.is_ok(),
+                is_answer,
+                "{fields}"
+            );
         }
     }
 }

@@ -105,23 +105,38 @@ async fn the_drain_is_bounded_and_reports_what_it_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_was_cut_has_its_record() {
+async fn what_was_cut_has_its_record() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("access.log");
     let config = format!(
         "[timeouts]\ndrain = \"300ms\"\n[access_log]\npath = \"{}\"",
         log.display()
     );
-    let (homeserver, vestibule, _gate) = start(&config).await;
-    let mut client = vestibule.h2(Door::Tls).await;
+    let routes = "\n[[routes]]\npath = \"/socket\"\nupstream = \"$homeserver\"";
+    let (homeserver, vestibule, _gate) = start(&(config + routes)).await;
+    homeserver.route("GET", "/socket", Answer::websocket_echo());
+    let mut tunnel = vestibule.raw(Door::Tls).await;
+    let upgrade = Request::get("/socket").field("Connection", "Upgrade");
+    let switched = tunnel.ask(&upgrade.field("Upgrade", "websocket")).await;
+    assert_eq!(switched.status, 101);
+    let mut over_1 = vestibule.raw(Door::Tls).await;
+    over_1.send(Request::get(SYNC).bytes()).await;
+    let mut over_2 = vestibule.h2(Door::Tls).await;
     let (request, _) = Request::get(SYNC).to_http2();
-    let pending = client.begin(request, true).await.unwrap();
-    homeserver.begun(0).await;
+    let pending = over_2.begin(request, true).await.unwrap();
+    homeserver.begun(2).await;
     vestibule.stop();
     vestibule.ended().await;
     assert!(pending.response().await.is_err());
     let records = std::fs::read_to_string(log).unwrap();
-    assert!(records.contains("{version}/sync"), "{records}");
+    let mut protocols: Vec<_> = records
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .inspect(|record| assert_eq!(record["failed"], "cut_by_stop", "{record}"))
+        .map(|record| record["protocol"].as_str().unwrap().to_owned())
+        .collect();
+    protocols.sort();
+    assert_eq!(protocols, ["HTTP/1.1", "HTTP/1.1", "HTTP/2"], "{records}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,8 @@ async fn start(ca: &Path, tls_name: &str, homeserver: &Homeserver) -> Vestibule 
         "" => String::new(),
         name => format!(", tls_name = \"{name}\""),
     };
-    let config = format!("homeserver = {{ url = \"{url}\", ca = \"{ca}\"{name} }}");
+    // Each thread keeps connections of its own.
+    let config = format!("threads = 1\nhomeserver = {{ url = \"{url}\", ca = \"{ca}\"{name} }}");
     Vestibule::start(homeserver, &config).await
 }
 

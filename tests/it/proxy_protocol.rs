@@ -2,7 +2,7 @@
 
 use crate::support::proxy_header::{v1, v2, v2_local};
 use crate::support::request::HOST;
-use crate::support::{Door, Homeserver, Raw, Request, Table, Vestibule, tls};
+use crate::support::{Answer, Door, Gate, Homeserver, Raw, Request, Table, Vestibule, tls};
 
 /// One listener without and one with TLS, in the places of the usual ones.
 fn listeners(networks: &str) -> String {
@@ -157,4 +157,34 @@ async fn a_header_from_anybody_else_is_not_http() {
         homeserver.only_request().all("x-forwarded-for"),
         ["127.0.0.1"]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_has_so_many_requests_in_progress_and_no_more() {
+    let (gate, homeserver) = (Gate::new(), Homeserver::start().await);
+    homeserver.route("*", "/_matrix/slow", Answer::default().after(&gate));
+    let config = listeners(LISTED) + "\n[limits]\nrequests_per_address = 2";
+    let vestibule = Vestibule::start(&homeserver, &config).await;
+    let from = async |address: &str| {
+        let mut raw = vestibule.raw_without_tls(Door::Plain).await;
+        raw.send(&v1(address, "198.51.100.1:443")).await;
+        raw
+    };
+    let mut waiting = Vec::new();
+    for count in 0..2 {
+        let mut client = from("203.0.113.7:4711").await;
+        client.send(Request::get("/_matrix/slow").bytes()).await;
+        homeserver.begun(count).await;
+        waiting.push(client);
+    }
+    let ask = Request::get("/_matrix/x");
+    let refused = from("203.0.113.7:4712").await.ask(&ask).await;
+    refused.assert_error(429, "M_LIMIT_EXCEEDED");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(from("203.0.113.8:4711").await.ask(&ask).await.status, 200);
+    gate.open();
+    for client in &mut waiting {
+        assert_eq!(client.response().await.status, 200);
+    }
+    assert_eq!(from("203.0.113.7:4713").await.ask(&ask).await.status, 200);
 }

@@ -19,7 +19,8 @@ async fn a_homeserver_may_listen_on_a_unix_socket() {
     let folder = tempfile::tempdir().unwrap();
     let homeserver = Homeserver::start_unix(&folder.path().join("main.sock"));
     homeserver.route("*", "/_matrix/x", Answer::json(200, r#"{"a":1}"#));
-    let vestibule = Vestibule::start(&homeserver, "").await;
+    // Each thread keeps connections of its own.
+    let vestibule = Vestibule::start(&homeserver, "threads = 1").await;
     for door in [Door::Plain, Door::Tls] {
         let target = "/_matrix/x/a%2Fb?c";
         assert_eq!(
@@ -39,8 +40,7 @@ async fn a_homeserver_may_listen_on_a_unix_socket() {
             ["127.0.0.1"]
         );
     }
-    // A connection is back in the pool a moment after its answer.
-    assert!(homeserver.connections() < 4);
+    assert_eq!(homeserver.connections(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

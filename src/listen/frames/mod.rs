@@ -1,8 +1,8 @@
 //! A watch on the frames that an HTTP/2 client sends (RFC 9113, 4.1).
 //!
-//! Pingora and its h2 crate have no deadline for a preface, a header block or a request body, and
-//! tolerate endless control frames. This watch reads the nine bytes of each frame header as they
-//! pass, allocates nothing, and says when a client has had its time.
+//! The h2 crate has no deadline for a preface, a header block or a request body, and tolerates
+//! endless control frames. This watch reads the nine bytes of each frame header as they pass,
+//! allocates nothing, and says when a client has had its time.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
-//! The checks on the raw bytes of a request head, before pingora parses it.
+//! Reads the head of a HTTP/1 request from its raw bytes.
 //!
-//! Pingora repairs what it can (bare LF, spaces and controls in the target) and passes much of the
+//! Parsers repair what they can (bare LF, spaces and controls in the target) and pass much of the
 //! rest. A front door must not: the server behind it may read the same bytes differently. So what
 //! is not exactly one request of HTTP/1.0 or 1.1 with one clear length is refused (RFC 9112).
 
@@ -12,7 +12,12 @@ mod target;
 pub use refusal::Refusal;
 pub use scan::Scan;
 
+use bytes::Bytes;
+use http::Method;
+
 use super::Limits;
+use crate::message::syntax::{is_token, length};
+use crate::message::{Fields, Protocol, RequestHead};
 use target::Target;
 
 /// The methods that are served.
@@ -29,20 +34,30 @@ pub enum Framing {
     Chunked,
 }
 
-/// What the gate needs to know of a head that may pass.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Head {
+/// A request whose head may pass.
+#[derive(Debug)]
+pub struct Request {
+    /// The head; an absolute target is in origin-form, and its authority is the `Host`
+    /// (RFC 9112, 3.2.2).
+    pub head: RequestHead,
     /// How the body is delimited.
     pub framing: Framing,
-    /// Whether the client asks for another protocol; what follows the request is then held back
-    /// until the upgrade is granted.
-    pub upgrade: bool,
-    /// The head in its rewritten form, where the target was absolute.
-    pub rewritten: Option<Vec<u8>>,
+    /// What the client wants of the connection.
+    pub wishes: Wishes,
+}
+
+/// What a client wants of its connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// A 100 before it sends the body.
+    pub expects_continue: bool,
+    /// That it closes after this request; always so in HTTP/1.0.
+    pub close: bool,
 }
 
 struct RequestLine<'a> {
     method: &'a [u8],
+    target: &'a [u8],
     form: Target<'a>,
     version: &'a [u8],
 }
@@ -70,6 +85,7 @@ fn request_line<'a>(line: &'a [u8], limits: &Limits) -> Result<RequestLine<'a>, 
     }
     Ok(RequestLine {
         method,
+        target,
         form: target::check(method, target)?,
         version,
     })
@@ -104,32 +120,48 @@ fn check_method(method: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Checks a head that [`Scan`] found complete, from its first byte to the end of its empty line.
-pub fn check(head: &[u8], limits: &Limits) -> Result<Head, Refusal> {
+/// Reads a head that [`Scan`] found complete, from its first byte to the end of its empty line.
+pub fn read(head: &[u8], limits: &Limits) -> Result<Request, Refusal> {
     let mut lines = lines(head);
-    let request = request_line(lines.next().unwrap_or_default(), limits)?;
-    let is_latest = request.version == b"HTTP/1.1";
-    let mut fields = Fields::default();
+    let line = request_line(lines.next().unwrap_or_default(), limits)?;
+    let protocol = match line.version {
+        b"HTTP/1.1" => Protocol::Http11,
+        _ => Protocol::Http10,
+    };
+    let (target, authority) = match line.form {
+        Target::AsIs => (Bytes::copy_from_slice(line.target), None),
+        Target::Absolute { authority, rest } => (origin_form(line.method, rest), Some(authority)),
+    };
+    let mut reader = Reader::new(head.len(), authority);
     for line in lines {
-        fields.take(line)?;
+        reader.take(line)?;
     }
-    if fields.host == 0 && is_latest {
+    if let Some(authority) = authority
+        && reader.host == 0
+    {
+        reader.fields.push("Host", authority);
+    } else if reader.host == 0 && protocol == Protocol::Http11 {
         return Err(Refusal::HostMissing);
     }
-    let framing = match (fields.length, fields.chunked) {
+    let framing = match (reader.length, reader.chunked) {
         (Some(_), true) => return Err(Refusal::BothFramings),
-        (None, true) if !is_latest => return Err(Refusal::TransferEncoding),
+        (None, true) if protocol == Protocol::Http10 => return Err(Refusal::TransferEncoding),
         (None, true) => Framing::Chunked,
         (length, false) => Framing::Length(length.unwrap_or(0)),
     };
-    let rewritten = match request.form {
-        Target::AsIs => None,
-        Target::Absolute { authority, rest } => Some(rewrite(head, &request, authority, rest)),
-    };
-    Ok(Head {
+    let is_latest = protocol == Protocol::Http11;
+    Ok(Request {
         framing,
-        upgrade: fields.upgrade && is_latest,
-        rewritten,
+        wishes: Wishes {
+            close: reader.wishes.close || !is_latest,
+            ..reader.wishes
+        },
+        head: RequestHead {
+            method: Method::from_bytes(line.method).map_err(|_| Refusal::UnknownMethod)?,
+            target,
+            protocol,
+            fields: reader.fields,
+        },
     })
 }
 
@@ -141,20 +173,34 @@ fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-#[derive(Default)]
-struct Fields {
+/// Takes the fields one by one, and notes those that say how the message is to be read.
+struct Reader<'a> {
+    fields: Fields,
+    /// What `Host` is to be instead of what the client sent.
+    authority: Option<&'a [u8]>,
     host: usize,
     length: Option<u64>,
     chunked: bool,
-    upgrade: bool,
+    wishes: Wishes,
 }
 
-impl Fields {
+impl<'a> Reader<'a> {
+    fn new(size: usize, authority: Option<&'a [u8]>) -> Self {
+        Self {
+            fields: Fields::with_capacity(16, size),
+            authority,
+            host: 0,
+            length: None,
+            chunked: false,
+            wishes: Wishes::default(),
+        }
+    }
+
     fn take(&mut self, line: &[u8]) -> Result<(), Refusal> {
         if matches!(line.first(), Some(b' ' | b'\t')) {
             return Err(Refusal::Folded);
         }
-        let (name, value) = split_field(line).ok_or(Refusal::FieldLine)?;
+        let (name, mut value) = split_field(line).ok_or(Refusal::FieldLine)?;
         if name.is_empty() || !name.iter().copied().all(is_token) {
             return Err(Refusal::FieldName);
         }
@@ -166,6 +212,7 @@ impl Fields {
             if !host::is_valid(value) {
                 return Err(Refusal::HostInvalid);
             }
+            value = self.authority.unwrap_or(value);
         } else if name.eq_ignore_ascii_case(b"content-length") {
             // Two equal ones are refused as well: they would go upstream as they came.
             if self.length.is_some() {
@@ -181,9 +228,12 @@ impl Fields {
             if !value.eq_ignore_ascii_case(b"100-continue") {
                 return Err(Refusal::Expectation);
             }
-        } else if name.eq_ignore_ascii_case(b"upgrade") {
-            self.upgrade = true;
+            self.wishes.expects_continue = true;
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            let mut tokens = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            self.wishes.close |= tokens.any(|token| token.eq_ignore_ascii_case(b"close"));
         }
+        self.fields.push(name, value);
         Ok(())
     }
 }
@@ -199,60 +249,14 @@ fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name, value))
 }
 
-/// Digits only, and few enough that no reader overflows.
-fn length(value: &[u8]) -> Option<u64> {
-    if !(1..=18).contains(&value.len()) {
-        return None;
-    }
-    value.iter().try_fold(0_u64, |sum, byte| {
-        byte.is_ascii_digit()
-            .then(|| sum * 10 + u64::from(byte - b'0'))
-    })
-}
-
-/// The one rewriting: absolute-form becomes origin-form, and `Host` comes from the target
-/// (RFC 9112, 3.2.2), in the place where the client's stood.
-fn rewrite(head: &[u8], request: &RequestLine<'_>, authority: &[u8], rest: &[u8]) -> Vec<u8> {
-    let prefix: &[u8] = match rest.first() {
-        Some(b'/') => b"",
+/// The target that a request in absolute-form asks for.
+fn origin_form(method: &[u8], rest: &[u8]) -> Bytes {
+    match rest.first() {
+        Some(b'/') => Bytes::copy_from_slice(rest),
         // RFC 9112, 3.2.4.
-        None if request.method == b"OPTIONS" => b"*",
-        Some(_) | None => b"/",
-    };
-    let mut out = Vec::with_capacity(head.len() + authority.len());
-    for part in [
-        request.method,
-        b" ",
-        prefix,
-        rest,
-        b" ",
-        request.version,
-        b"\r\n",
-    ] {
-        out.extend_from_slice(part);
+        None if method == b"OPTIONS" => Bytes::from_static(b"*"),
+        Some(_) | None => [b"/", rest].concat().into(),
     }
-    let host = [b"Host: ".as_slice(), authority, b"\r\n"].concat();
-    let mut has_host = false;
-    for line in lines(head).skip(1) {
-        let is_host = split_field(line).is_some_and(|(n, _)| n.eq_ignore_ascii_case(b"host"));
-        if is_host {
-            has_host = true;
-            out.extend_from_slice(&host);
-        } else {
-            out.extend_from_slice(line);
-            out.extend_from_slice(b"\r\n");
-        }
-    }
-    if !has_host {
-        out.extend_from_slice(&host);
-    }
-    out.extend_from_slice(b"\r\n");
-    out
-}
-
-/// RFC 9110, 5.6.2.
-pub(in crate::listen) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

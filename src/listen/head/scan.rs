@@ -5,6 +5,17 @@ use super::{Limits, Refusal, is_token, request_line};
 /// A method, two spaces and the version are in the request line beside the target.
 const LINE_BESIDE_TARGET: usize = 32;
 
+/// Whether a byte ends a line, or stands in no head.
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, 0..=0x08 | 0x0A..=0x1F | 0x7F)
+}
+
+/// Whether a head, or the one empty line that may stand before it, may begin with `byte`. Of the
+/// special ones `take` has more to say.
+fn may_begin(byte: u8) -> bool {
+    is_special(byte) || is_token(byte)
+}
+
 /// Finds the end of a head as its bytes come in, and refuses at once what cannot become one.
 #[derive(Debug, Default)]
 pub struct Scan {
@@ -24,14 +35,23 @@ impl Scan {
         limits: &Limits,
     ) -> Result<Option<(usize, usize)>, Refusal> {
         while let Some(byte) = bytes.get(self.position) {
-            let line = bytes
-                .get(self.line_start..self.position)
-                .unwrap_or_default();
-            self.position += 1;
-            if self.take(*byte, line, limits)? {
+            if self.lines == 0 && self.position == self.line_start && !may_begin(*byte) {
+                return Err(Refusal::RequestLine);
+            }
+            let rest = bytes.get(self.position..).unwrap_or_default();
+            let plain = rest.iter().position(|byte| is_special(*byte));
+            self.position += match plain.unwrap_or(rest.len()) {
+                0 => 1,
+                _ if self.after_cr => return Err(Refusal::LineEnd),
+                plain => plain,
+            };
+            let line = self.line_start..self.position - 1;
+            let line = bytes.get(line).unwrap_or_default();
+            if plain == Some(0) && self.take(*byte, line, limits)? {
                 return Ok(Some((self.start, self.position)));
             }
-            if self.lines == 0 && line.len() > limits.target_size + LINE_BESIDE_TARGET {
+            let longest = limits.target_size + LINE_BESIDE_TARGET;
+            if self.lines == 0 && self.position - self.line_start > longest {
                 return Err(Refusal::TargetTooLong);
             }
             if self.position > limits.head_size {
@@ -41,23 +61,21 @@ impl Scan {
         Ok(None)
     }
 
-    /// Takes a byte; `line` is what stands before it in its line. True when the head ends with it.
+    /// Takes a special byte; `line` is what stands before it in its line. True when the head ends
+    /// with it.
     fn take(&mut self, byte: u8, line: &[u8], limits: &Limits) -> Result<bool, Refusal> {
         match byte {
             b'\n' if self.after_cr => {
-                return self.end_line(line.strip_suffix(b"\r").unwrap_or(line), limits);
+                self.end_line(line.strip_suffix(b"\r").unwrap_or(line), limits)
             }
-            _ if self.after_cr => return Err(Refusal::LineEnd),
-            b'\r' => self.after_cr = true,
-            b'\n' => return Err(Refusal::LineEnd),
-            b'\t' => {}
-            0..=0x1F | 0x7F => return Err(Refusal::Control),
-            byte if self.lines == 0 && line.is_empty() && !is_token(byte) => {
-                return Err(Refusal::RequestLine);
+            b'\r' if !self.after_cr => {
+                self.after_cr = true;
+                Ok(false)
             }
-            _ => {}
+            b'\r' | b'\n' => Err(Refusal::LineEnd),
+            _ if self.after_cr => Err(Refusal::LineEnd),
+            _ => Err(Refusal::Control),
         }
-        Ok(false)
     }
 
     /// Takes a line without its end. True when it was the last.

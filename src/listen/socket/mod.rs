@@ -75,6 +75,22 @@ impl Bound {
     }
 }
 
+impl Bound {
+    /// Another socket for the same address: the kernel spreads connections over both
+    /// (`SO_REUSEPORT`). Of a unix socket it is the same one once more.
+    pub fn share(&self) -> io::Result<Self> {
+        let kind = match &self.kind {
+            Kind::Tcp(listener) => Kind::Tcp(bind_tcp(listener.local_addr()?, Sharing::Yes)?),
+            Kind::Unix(listener) => Kind::Unix(listener.try_clone()?),
+        };
+        Ok(Self {
+            name: self.name.clone(),
+            kind,
+            local: self.local.clone(),
+        })
+    }
+}
+
 /// Something an operator may want to know though the listener works.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BindNote {
@@ -112,7 +128,7 @@ pub struct Binding {
 pub fn bind(name: &str, address: &Address) -> Result<Binding, BindError> {
     let fail = |problem| BindError::new(name, address, problem);
     let tcp = |socket_address| {
-        let listener = bind_tcp(socket_address)
+        let listener = bind_tcp(socket_address, Sharing::No)
             .map_err(|source| fail(BindProblem::of_tcp(source, socket_address)))?;
         tcp_bound(name, listener).map_err(|source| fail(BindProblem::Other { source }))
     };
@@ -185,7 +201,14 @@ fn bind_both(
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+/// Whether an address may have been bound by us before.
+#[derive(Clone, Copy)]
+enum Sharing {
+    No,
+    Yes,
+}
+
+fn bind_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking().cloexec(),
@@ -198,7 +221,18 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     // Accepted sockets inherit it: one system call fewer for every connection.
     socket.set_tcp_nodelay(true)?;
-    socket.bind(&address.into())?;
+    match sharing {
+        // An address that anybody has already is an error, a second Vestibule included. From then
+        // on it is shared, by those that ask to.
+        Sharing::No => {
+            socket.bind(&address.into())?;
+            socket.set_reuse_port(true)?;
+        }
+        Sharing::Yes => {
+            socket.set_reuse_port(true)?;
+            socket.bind(&address.into())?;
+        }
+    }
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

@@ -162,3 +162,14 @@ fn unix_socket_problems_are_told_apart() {
         BindProblem::PathTooLong { .. }
     ));
 }
+
+#[test]
+fn an_address_is_shared_among_ourselves_only() {
+    let any_port = Address::Tcp("127.0.0.1:0".parse().unwrap());
+    let first = bind("first", &any_port).unwrap().sockets.remove(0);
+    let second = first.share().unwrap();
+    let _third = second.share().unwrap();
+    assert_eq!(first.socket_address(), second.socket_address());
+    let taken = Address::Tcp(first.socket_address().unwrap());
+    assert!(bind("other", &taken).unwrap_err().is_in_use());
+}

@@ -175,18 +175,3 @@ async fn shutdown_closes_idle_connections_and_lets_requests_finish() {
     );
     door.connections.drained().await;
 }
-
-#[tokio::test]
-async fn connections_can_be_ended_whatever_they_do() {
-    let door = Door::plain(Limits::default());
-    let mut busy = door.connect().await;
-    busy.write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
-        .await
-        .unwrap();
-    while door.connections.open() < 1 {
-        tokio::task::yield_now().await;
-    }
-    door.connections.end();
-    assert_eq!(rest(&mut busy).await, "");
-    door.connections.drained().await;
-}

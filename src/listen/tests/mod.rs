@@ -9,9 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
+use http::StatusCode;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use rustls::ServerConfig;
@@ -22,6 +21,7 @@ use tokio::sync::watch;
 use super::socket::{Address, bind};
 use super::*;
 use crate::matrix::Profile;
+use crate::message::{Fields, RequestHead};
 use crate::telemetry::{Settings, Telemetry};
 
 /// Answers with what it was asked: method, target, host, client and the length of the body.
@@ -30,74 +30,60 @@ struct Mirror {
     go: watch::Receiver<bool>,
 }
 
-#[async_trait]
-impl HttpServerApp for Mirror {
-    async fn process_new_http(
-        self: &Arc<Self>,
-        mut session: ServerSession,
-        _: &watch::Receiver<bool>,
-    ) -> Option<ReusedHttpStream> {
-        if !session.read_request().await.unwrap() {
-            return None;
+impl App for Mirror {
+    async fn serve(&self, head: RequestHead, downstream: &mut Downstream) -> After {
+        if head.target == "/chat" {
+            return After::Tunnel(head);
         }
-        match self.answer(&mut session).await {
-            Ok(()) => {
-                let settings = HttpPersistentSettings::for_session(&session);
-                let reusable = session.finish().await.ok()??;
-                Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+        let status = match self.answer(&head, downstream).await {
+            Ok(()) => return After::Served,
+            Err(Fault::Malformed) => 400,
+            Err(Fault::TooSlow) => 408,
+            Err(Fault::Gone | Fault::Stalled) => {
+                downstream.abort();
+                return After::Served;
             }
-            Err(error) => {
-                let status = match body_fault(&error) {
-                    Some(BodyFault::Malformed) => 400,
-                    Some(BodyFault::TooSlow) => 408,
-                    None => return None,
-                };
-                session.respond_error(status).await.ok()?;
-                session.shutdown().await;
-                None
-            }
-        }
+        };
+        let status = StatusCode::from_u16(status).unwrap();
+        let fields = Fields::default();
+        downstream.answer(status, &fields, false).unwrap();
+        downstream.end().await.unwrap();
+        After::Served
+    }
+
+    async fn tunnel(&self, mut session: ServerSession, _: &watch::Receiver<bool>) {
+        assert!(session.read_request().await.unwrap());
+        // A client may leave in the middle.
+        drop(chat(&mut session).await);
     }
 }
 
 impl Mirror {
-    async fn answer(&self, session: &mut ServerSession) -> pingora::Result<()> {
-        let facts = ConnectionFacts::of(session.digest().unwrap()).unwrap();
-        let pending = facts.bodies.pending();
-        let client = facts.ip().map(|ip| ip.to_string()).unwrap_or_default();
-        let (sni, is_draining) = (facts.sni.clone(), facts.shutdown.clone());
-        if session.req_header().uri.path() == "/chat" {
-            return chat(session).await;
-        }
+    async fn answer(&self, head: &RequestHead, downstream: &mut Downstream) -> Result<(), Fault> {
+        let facts = Arc::clone(downstream.facts());
         let mut length = 0;
-        while let Some(bytes) = session.read_request_body().await? {
-            pending.received(bytes.len() as u64);
+        while let Some(bytes) = downstream.data().await? {
             length += bytes.len();
         }
-        drop(pending);
-        let request = session.req_header();
-        let target = String::from_utf8_lossy(request.raw_path()).into_owned();
+        let target = String::from_utf8_lossy(&head.target);
         if target == "/wait" {
             self.go.clone().wait_for(|go| *go).await.unwrap();
         }
-        let host = request.headers.get("host").map(|h| h.to_str().unwrap());
-        let host = host.or_else(|| request.uri.authority().map(http::uri::Authority::as_str));
         let mut body = format!(
-            "{} {target} {} {client} {} {length}",
-            request.method,
-            host.unwrap_or("-"),
-            sni.as_deref().unwrap_or("-"),
+            "{} {target} {} {} {} {length}",
+            head.method,
+            String::from_utf8_lossy(head.fields.first("host").unwrap_or(b"-")),
+            facts.ip().map(|ip| ip.to_string()).unwrap_or_default(),
+            facts.sni.as_deref().unwrap_or("-"),
         );
         if target == "/large" {
             body = "x".repeat(4 << 20);
         }
-        if *is_draining.borrow() {
-            session.set_keepalive(None);
-        }
-        let mut head = ResponseHeader::build(200, None)?;
-        head.insert_header("content-length", body.len())?;
-        session.write_response_header(Box::new(head)).await?;
-        session.write_response_body(body.into(), true).await
+        let length = body.len().to_string();
+        let fields = [("Content-Length", length)].into_iter().collect();
+        downstream.answer(StatusCode::OK, &fields, true)?;
+        downstream.send(body.into()).await?;
+        downstream.end().await
     }
 }
 

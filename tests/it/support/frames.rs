@@ -47,7 +47,6 @@ pub(crate) enum End {
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     pub(crate) status: Option<u16>,
-    #[expect(dead_code, reason = "shown when a test fails")]
     pub(crate) body: Vec<u8>,
     pub(crate) end: End,
 }

@@ -1,8 +1,9 @@
-//! A validating scanner over the raw bytes of a chunked request body (RFC 9112, 7.1).
+//! A strict decoder of the chunked transfer coding (RFC 9112, 7.1).
 //!
-//! Pingora decodes the same bytes afterwards, and more leniently. This scanner sees to it that
-//! there is one reading only, and it knows the exact end, so that not a byte of the next request
-//! is taken for a part of this one.
+//! It takes one reading only, and it knows the exact end, so that not a byte of the next message
+//! is taken for a part of this one. Extensions and trailers are checked and dropped.
+
+use bytes::BytesMut;
 
 /// Most hexadecimal digits of a chunk size.
 const SIZE_DIGITS: u8 = 16;
@@ -39,12 +40,12 @@ pub enum Violation {
     Trailers,
 }
 
-/// How far a scan came.
+/// How far the body came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// All bytes belong to the body, and it goes on.
     More,
-    /// The body ends after so many of the bytes; the rest belongs to the next request.
+    /// The body ends after so many of the bytes; the rest belongs to the next message.
     End(usize),
 }
 
@@ -79,9 +80,9 @@ enum State {
     Ended,
 }
 
-/// Scans one chunked body, in whatever pieces it arrives.
+/// Decodes one chunked body, in whatever pieces it arrives.
 #[derive(Debug)]
-pub struct Scanner {
+pub struct Decoder {
     state: State,
     /// The size being read, then what is left of the chunk's data.
     left: u64,
@@ -90,7 +91,7 @@ pub struct Scanner {
     trailers: usize,
 }
 
-impl Default for Scanner {
+impl Default for Decoder {
     fn default() -> Self {
         Self {
             state: State::Size(0),
@@ -102,13 +103,16 @@ impl Default for Scanner {
     }
 }
 
-impl Scanner {
-    /// Takes the next bytes of the body.
-    pub fn scan(&mut self, bytes: &[u8]) -> Result<Progress, Violation> {
+impl Decoder {
+    /// Takes the next bytes of the body, and adds what of them is data to `data`.
+    pub fn decode(&mut self, bytes: &[u8], data: &mut BytesMut) -> Result<Progress, Violation> {
         let mut position = 0;
         while let Some(byte) = bytes.get(position) {
             if self.state == State::Data {
-                position += self.skip_data(bytes.len() - position);
+                let length = self.skip_data(bytes.len() - position);
+                let chunk = bytes.get(position..position + length);
+                data.extend_from_slice(chunk.unwrap_or_default());
+                position += length;
                 continue;
             }
             if self.state == State::Ended {
@@ -160,7 +164,7 @@ impl Scanner {
             State::TrailerStart | State::TrailerName | State::TrailerValue => self.trailer(byte),
             State::TrailerLineFeed => expect(byte, b'\n', State::TrailerStart),
             State::LastLineFeed => expect(byte, b'\n', State::Ended),
-            // Both are taken by `scan`.
+            // Both are taken by `decode`.
             State::Data | State::Ended => Ok(self.state),
         }
     }
@@ -225,7 +229,7 @@ impl Scanner {
         }
         match byte {
             b':' if !is_start => Ok(State::TrailerValue),
-            byte if super::head::is_token(byte) => Ok(State::TrailerName),
+            byte if super::syntax::is_token(byte) => Ok(State::TrailerName),
             _ => Err(Violation::Trailer),
         }
     }

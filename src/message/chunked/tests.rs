@@ -1,12 +1,13 @@
 use super::*;
 
-/// Scans at once and byte by byte, which must agree.
-fn scan(body: &[u8]) -> Result<Progress, Violation> {
-    let whole = Scanner::default().scan(body);
-    let mut scanner = Scanner::default();
+/// Decodes at once and byte by byte, which must agree.
+fn decode(body: &[u8]) -> Result<Progress, Violation> {
+    let whole = Decoder::default().decode(body, &mut BytesMut::new());
+    let mut decoder = Decoder::default();
+    let mut data = BytesMut::new();
     let mut trickled = Ok(Progress::More);
     for (position, byte) in body.iter().enumerate() {
-        match scanner.scan(&[*byte]) {
+        match decoder.decode(&[*byte], &mut data) {
             Ok(Progress::More) => {}
             Ok(Progress::End(length)) => {
                 trickled = Ok(Progress::End(position + length));
@@ -39,7 +40,7 @@ fn takes_good_bodies_and_finds_their_end() {
         ("0\r\nA: b\r\nC:\r\n\r\n", 15),
         ("0\r\nA: \u{e9}\r\n\r\n", 12),
     ] {
-        assert_eq!(scan(body.as_bytes()), Ok(Progress::End(end)), "{body:?}");
+        assert_eq!(decode(body.as_bytes()), Ok(Progress::End(end)), "{body:?}");
     }
     for body in [
         "",
@@ -50,7 +51,7 @@ fn takes_good_bodies_and_finds_their_end() {
         "0\r\nA: b\r\n",
         "ff\r\n",
     ] {
-        assert_eq!(scan(body.as_bytes()), Ok(Progress::More), "{body:?}");
+        assert_eq!(decode(body.as_bytes()), Ok(Progress::More), "{body:?}");
     }
 }
 
@@ -107,23 +108,37 @@ fn refuses_what_two_readers_may_read_differently() {
         (Trailer, "0\r\nA: b\r\n c\r\n\r\n"),
         (Trailer, "0\r\nGET / HTTP/1.1\r\n\r\n"),
     ] {
-        assert_eq!(scan(body.as_bytes()), Err(expected), "{body:?}");
+        assert_eq!(decode(body.as_bytes()), Err(expected), "{body:?}");
     }
     let line = format!("3;{}\r\n", "a".repeat(1024));
-    assert_eq!(scan(line.as_bytes()), Err(SizeLine));
+    assert_eq!(decode(line.as_bytes()), Err(SizeLine));
 }
 
 #[test]
 fn bounds_extensions_and_trailers_over_the_whole_body() {
     let chunk = format!("1;{}\r\na\r\n", "x".repeat(1000));
-    assert_eq!(scan(chunk.repeat(16).as_bytes()), Ok(Progress::More));
+    assert_eq!(decode(chunk.repeat(16).as_bytes()), Ok(Progress::More));
     assert_eq!(
-        scan(chunk.repeat(17).as_bytes()),
+        decode(chunk.repeat(17).as_bytes()),
         Err(Violation::Extensions)
     );
     let trailer = format!("A: {}\r\n", "x".repeat(1000));
     assert_eq!(
-        scan(format!("0\r\n{}", trailer.repeat(9)).as_bytes()),
+        decode(format!("0\r\n{}", trailer.repeat(9)).as_bytes()),
         Err(Violation::Trailers)
     );
+}
+
+#[test]
+fn gives_the_data_and_nothing_else() {
+    let body = b"3;x=1\r\nabc\r\na\r\n0123456789\r\n0\r\nT: v\r\n\r\nnext";
+    for size in [1, 2, 7, body.len()] {
+        let (mut decoder, mut data) = (Decoder::default(), BytesMut::new());
+        for piece in body.chunks(size) {
+            if let Progress::End(_) = decoder.decode(piece, &mut data).unwrap() {
+                break;
+            }
+        }
+        assert_eq!(data, "abc0123456789");
+    }
 }
