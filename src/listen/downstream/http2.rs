@@ -17,7 +17,7 @@ use super::super::bodies::PendingBody;
 use super::super::patience::Patience;
 use super::super::{Bodies, Fault};
 use super::date;
-use crate::message::Fields;
+use crate::message::{Fields, ResponseHead};
 
 /// How long the stream of a refused upload stays before it is reset.
 ///
@@ -118,23 +118,20 @@ impl Http2 {
         reset.map(drop)
     }
 
+    pub(super) fn interim(&mut self, head: &ResponseHead) -> Result<(), Fault> {
+        let response = response(head.status, &head.fields);
+        let sent = self.respond.send_informational(response);
+        sent.map_err(|_| Fault::Gone)
+    }
+
     pub(super) fn answer(
         &mut self,
         status: StatusCode,
         fields: &Fields,
         has_body: bool,
     ) -> Result<(), Fault> {
-        let mut response = Response::new(());
-        *response.status_mut() = status;
+        let mut response = response(status, fields);
         let headers = response.headers_mut();
-        headers.reserve(fields.len() + 1);
-        for (name, value) in fields.iter() {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
-            {
-                headers.append(name, value);
-            }
-        }
         if !headers.contains_key(DATE)
             && let Ok(date) = HeaderValue::from_bytes(&date::now())
         {
@@ -203,6 +200,22 @@ impl Http2 {
             drop(timeout(TIME_TO_READ, poll_fn(|cx| self.poll_gone(cx))).await);
         }
     }
+}
+
+/// A head as the codec wants it.
+fn response(status: StatusCode, fields: &Fields) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.reserve(fields.len() + 1);
+    for (name, value) in fields.iter() {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
+            headers.append(name, value);
+        }
+    }
+    response
 }
 
 impl fmt::Debug for Http2 {

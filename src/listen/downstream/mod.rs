@@ -93,12 +93,11 @@ impl Downstream {
         }
     }
 
-    /// Passes on an interim answer (1xx). HTTP/1.0 knows none, and over HTTP/2 they are left out,
-    /// as a server may (RFC 9110, 15.2).
+    /// Passes on an interim answer (1xx), which HTTP/1.0 knows none of.
     pub async fn interim(&mut self, head: &ResponseHead) -> Result<(), Fault> {
         match &mut self.side {
             Side::Http1(http1) => http1.interim(head).await,
-            Side::Http2(_) => Ok(()),
+            Side::Http2(http2) => http2.interim(head),
         }
     }
 

@@ -1,5 +1,8 @@
 //! An HTTP/2 client on the `h2` engine.
 
+use std::pin::Pin;
+use std::task::Poll;
+
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use h2::{RecvStream, SendStream};
@@ -87,8 +90,15 @@ impl Pending {
 
     /// The answer; an error where the stream was reset before its head.
     pub(crate) async fn response(self) -> Result<Response, h2::Error> {
-        let Self { response, body } = self;
-        let answer = within("an answer", response).await?;
+        let Self { mut response, body } = self;
+        let mut interim = Vec::new();
+        let answer = std::future::poll_fn(|context| {
+            while let Poll::Ready(Some(Ok(head))) = response.poll_informational(context) {
+                interim.push(head.status().as_u16());
+            }
+            Pin::new(&mut response).poll(context)
+        });
+        let answer = within("an answer", answer).await?;
         let (head, stream) = answer.into_parts();
         let fields = head.headers.iter().map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -103,7 +113,7 @@ impl Pending {
             fields,
             body: received,
             whole,
-            interim: Vec::new(),
+            interim,
         })
     }
 }
