@@ -2,7 +2,7 @@
 //! not a byte upstream.
 
 use crate::support::frames::{END_HEADERS, END_STREAM, HEADERS, block, frame};
-use crate::support::{Door, Homeserver, Table, Vestibule};
+use crate::support::{Door, Homeserver, Request, Table, Vestibule};
 
 /// Sent behind every malformed head; nobody may ever run it.
 const HIDDEN: &[u8] = b"GET /_matrix/hidden HTTP/1.1\r\nHost: matrix.example.com\r\n\r\n";
@@ -327,6 +327,21 @@ async fn large_heads_are_refused_as_such() {
         .into_iter()
         .map(|(head, status)| (head, status.to_owned()));
     refuse_all(heads).await.assert_right(2 * 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_http2_heads_are_refused_as_such() {
+    let homeserver = Homeserver::start().await;
+    let vestibule = Vestibule::start(&homeserver, "").await;
+    let target = "/_matrix/client/versions";
+    for (value, count) in [("a".repeat(1000), 80), ("b".to_owned(), 200)] {
+        let request = (0..count).fold(Request::get(target), |request, number| {
+            request.field(&format!("x-{number}"), &value)
+        });
+        let answer = vestibule.ask_h2(Door::Tls, &request).await;
+        answer.assert_error(431, "M_UNKNOWN");
+    }
+    homeserver.assert_untouched();
 }
 
 #[tokio::test(flavor = "multi_thread")]
