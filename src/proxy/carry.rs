@@ -47,7 +47,7 @@ pub(super) async fn carry(
                 pool.give(&upstream, connection, &deadlines);
                 return Ok(downstream.end().await?);
             }
-            Err(problem) if sent.may_repeat(&problem, &connection, ctx) => {}
+            Err(problem) if sent.may_repeat(&problem, &connection) => {}
             Err(problem) => return Err(problem),
         }
     }
@@ -148,14 +148,8 @@ impl Replay {
     }
 
     /// Whether to send the request once more.
-    fn may_repeat(
-        &mut self,
-        problem: &Problem,
-        connection: &Connection,
-        ctx: &RequestContext,
-    ) -> bool {
+    fn may_repeat(&mut self, problem: &Problem, connection: &Connection) -> bool {
         let may = self.is_allowed
-            && ctx.status.is_none()
             && connection.is_reused()
             && !connection.has_answered()
             && problem.trouble() == Trouble::Failed(Failure::Closed);

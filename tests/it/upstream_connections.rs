@@ -69,6 +69,25 @@ async fn a_request_without_an_answer_is_not_sent_again_unless_it_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_not_sent_again_once_anything_was_answered() {
+    let homeserver = Homeserver::start().await;
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    homeserver.route("*", "/_matrix/hints", Answer::raw(hints).closing());
+    let vestibule = Vestibule::start(&homeserver, "threads = 1").await;
+    for method in ["GET", "PUT"] {
+        let ask = async |target| {
+            let request = Request::new(method, target).body("{}");
+            vestibule.ask(Door::Plain, &request).await
+        };
+        // So that the connection is one that has served before.
+        assert_eq!(ask(TARGET).await.status, 200);
+        let before = homeserver.requests().len();
+        ask("/_matrix/hints").await.assert_error(502, "M_UNKNOWN");
+        assert_eq!(homeserver.requests().len() - before, 1, "{method}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_to_the_homeserver_are_kept_and_their_end_is_noticed() {
     let homeserver = Homeserver::start().await;
     let vestibule = Vestibule::start(&homeserver, "").await;

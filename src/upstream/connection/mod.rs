@@ -58,6 +58,8 @@ pub struct Connection {
     /// Whether another request may follow this one.
     may_be_kept: bool,
     is_reused: bool,
+    /// Whether any part of an answer to this request has come.
+    has_answered: bool,
     /// Since when it has waited for a request.
     pub(super) idle_since: Instant,
 }
@@ -72,6 +74,7 @@ impl Connection {
             body: Body::None,
             may_be_kept: true,
             is_reused: false,
+            has_answered: false,
             idle_since: Instant::now(),
         }
     }
@@ -87,6 +90,7 @@ impl Connection {
         self.output.begin(head, is_chunked);
         self.read_size = FIRST_READ;
         self.may_be_kept = true;
+        self.has_answered = false;
     }
 
     /// Takes a piece of the request's body.
@@ -151,6 +155,7 @@ impl Connection {
             }
             0 => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
             length => {
+                self.has_answered = true;
                 if length == room {
                     self.read_size = (self.read_size * 4).min(LARGEST_READ);
                 }
@@ -187,9 +192,9 @@ impl Connection {
         data
     }
 
-    /// Whether any part of an answer has come.
+    /// Whether any part of an answer has come, interim ones included.
     pub fn has_answered(&self) -> bool {
-        !self.input.is_empty()
+        self.has_answered
     }
 
     /// Whether it may serve another request: the answer is over, the request was sent whole, and
