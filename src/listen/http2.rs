@@ -34,7 +34,7 @@ fn options(limits: &Limits) -> Builder {
     let mut options = Builder::new();
     options
         // A head above the limit is refused with a body that says so; the codec's refusal has none.
-        .max_header_list_size(u32::try_from(2 * limits.head_size).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(limits.head_size.saturating_mul(2)).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits.h2_streams)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

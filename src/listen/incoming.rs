@@ -143,19 +143,17 @@ impl Connection {
         if self.poll_flush_behind(cx).is_err() {
             return Poll::Ready(());
         }
-        if self.ahead.len() >= PEEK {
-            return Poll::Pending;
-        }
-        let mut piece = [const { MaybeUninit::uninit() }; PEEK];
-        let mut piece = ReadBuf::uninit(&mut piece);
-        match ready!(self.io.reader().poll_read(cx, &mut piece)) {
-            Ok(()) if !piece.filled().is_empty() => {
-                self.ahead.extend_from_slice(piece.filled());
-                // Asks to be woken for what comes next.
-                self.poll_gone(cx)
+        // Until nothing more is there: only then is whoever waits woken when the client leaves.
+        while self.ahead.len() < PEEK {
+            let mut piece = [const { MaybeUninit::uninit() }; PEEK];
+            let mut piece = ReadBuf::uninit(&mut piece);
+            let read = ready!(self.io.reader().poll_read(cx, &mut piece));
+            if read.is_err() || piece.filled().is_empty() {
+                return Poll::Ready(());
             }
-            Ok(()) | Err(_) => Poll::Ready(()),
+            self.ahead.extend_from_slice(piece.filled());
         }
+        Poll::Pending
     }
 
     /// Begins to read the body of a request.

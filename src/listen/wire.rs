@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_util::io::poll_read_buf;
 
+use crate::message::fitting;
+
 /// Bytes of one read that looks ahead.
 const LOOK_AHEAD: usize = 4096;
 
@@ -144,7 +146,7 @@ impl AsyncRead for Wire {
             let mut bulk = BytesMut::with_capacity(BULK);
             let length = ready!(poll_read_buf(me.socket.read(), cx, &mut bulk))?;
             me.is_busy = length > buffer.remaining();
-            me.ahead = bulk;
+            me.ahead = fitting(bulk);
         }
         hand_over(&mut me.ahead, buffer, usize::MAX);
         Poll::Ready(Ok(()))

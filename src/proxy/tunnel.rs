@@ -222,8 +222,11 @@ impl ProxyHttp for Tunnels {
         tunnel: &mut Tunnel,
     ) -> Result<()> {
         if let Some(forward) = &mut tunnel.ctx.forward {
-            forward.first_byte = forward.connected.map(|at| at.elapsed());
-            forward.interim += u8::from(head.status.is_informational());
+            if forward.first_byte.is_none() {
+                forward.first_byte = forward.connected.map(|at| at.elapsed());
+            }
+            let is_interim = head.status.is_informational();
+            forward.interim = forward.interim.saturating_add(is_interim.into());
             let is_sound = forward.interim <= MOST_INTERIM && framing_is_sound(&head.headers);
             if !is_sound {
                 let error = Error::explain(ErrorType::InvalidHTTPHeader, "not a valid answer");
