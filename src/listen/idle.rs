@@ -1,19 +1,19 @@
-//! How long a connection may have nothing to do.
+//! How long nothing may happen.
 
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use super::alarm::Alarm;
 
-/// Ends a connection that has had nothing to do for too long. One timer serves many waits: it is
-/// set anew only when it fires, and finds that there was something to do meanwhile.
+/// Tells when nothing has happened for too long. One timer serves many waits: it is set anew only
+/// when it fires, and finds that something happened meanwhile.
 #[derive(Debug, Default)]
-pub(super) struct Idle(Alarm);
+pub struct Idle(Alarm);
 
 impl Idle {
-    /// Ready when there has been nothing to do for `limit`, where `since` is when that began; none
-    /// while there is something.
-    pub(super) fn poll(
+    /// Ready when nothing has happened for `limit`, where `since` is when that began; none while
+    /// something does.
+    pub fn poll(
         &mut self,
         cx: &mut Context<'_>,
         since: Option<Instant>,

@@ -55,6 +55,7 @@ pub use downstream::Downstream;
 pub use facts::{ConnectionFacts, Negotiated, Peer};
 pub use fault::Fault;
 pub use head::Refusal;
+pub use idle::Idle;
 pub use limits::Limits;
 pub use listener::Listener;
 pub use serve::serve;

@@ -1,6 +1,5 @@
 //! The body goes up, the answer comes down.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use super::carry::Replay;
 use super::context::RequestContext;
 use super::failure::Problem;
 use super::response;
-use crate::listen::{Downstream, Fault};
+use crate::listen::{Downstream, Fault, Idle};
 use crate::upstream::{Broken, Connection, Progress};
 
 /// Interim answers that one request may have; no server has a use for more.
@@ -189,7 +188,7 @@ struct Silence {
     answer: Duration,
     write: Duration,
     since: Option<Instant>,
-    timer: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+    timer: Idle,
 }
 
 /// What is waited for.
@@ -208,7 +207,7 @@ impl Silence {
             answer: ctx.forward.as_ref().map_or(write, |f| f.silence),
             write,
             since: None,
-            timer: None,
+            timer: Idle::default(),
         }
     }
 
@@ -224,19 +223,6 @@ impl Silence {
             Limit::Write => self.write,
         };
         let since = *self.since.get_or_insert_with(Instant::now);
-        loop {
-            let left = limit.saturating_sub(since.elapsed());
-            if left.is_zero() {
-                return Poll::Ready(());
-            }
-            // A timer of an earlier wait fires early, and is set anew.
-            let timer = self
-                .timer
-                .get_or_insert_with(|| Box::pin(pingora_timeout::sleep(left)));
-            if timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.timer = None;
-        }
+        self.timer.poll(cx, Some(since), limit)
     }
 }

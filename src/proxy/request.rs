@@ -61,7 +61,10 @@ pub(super) fn decide(
         return Step::Refuse(Refusal::TooManyRequests);
     };
     ctx.permit = permit;
-    if let Err(refusal) = check_head(head, host_field, &snapshot.limits) {
+    // Over HTTP/1 the gate has checked the same on the raw bytes.
+    if head.protocol == Protocol::Http2
+        && let Err(refusal) = check_head(head, host_field, &snapshot.limits)
+    {
         ctx.identity = Some(identity);
         return Step::Refuse(refusal);
     }
@@ -198,7 +201,7 @@ fn file(
     })
 }
 
-/// What the head gate checks on HTTP/1.1's raw bytes, for HTTP/2 as well.
+/// What the head gate checks on the raw bytes of HTTP/1, for HTTP/2.
 fn check_head(
     head: &RequestHead,
     host: Option<&str>,
@@ -221,12 +224,8 @@ fn check_head(
     if lengths.next().is_some_and(|l| syntax::length(l).is_none()) || lengths.next().is_some() {
         return Err(Refusal::BadHead);
     }
-    match host {
-        Some(host) if !listen::head::is_host(host.as_bytes()) => return Err(Refusal::BadHost),
-        None if head.protocol != Protocol::Http10 => return Err(Refusal::BadHost),
-        Some(_) | None => {}
-    }
-    if head.fields.all("host").count() > 1 {
+    let is_host = host.is_some_and(|host| listen::head::is_host(host.as_bytes()));
+    if !is_host || head.fields.all("host").count() > 1 {
         return Err(Refusal::BadHost);
     }
     if !request_headers::expectation_is_known(&head.fields) {
