@@ -7,6 +7,7 @@ pub mod path;
 mod profile;
 mod server_name;
 pub mod well_known;
+pub mod worker;
 
 pub use errcode::{Errcode, error_body};
 pub use profile::Profile;
