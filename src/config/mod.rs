@@ -27,6 +27,7 @@ mod tls;
 mod upstream;
 mod value;
 mod well_known;
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,10 +52,11 @@ pub use timeouts::Timeouts;
 pub use tls::{CertificateFiles, Tls};
 pub use upstream::Upstream;
 pub use value::{
-    Age, ByteSize, Count, Host, Hsts, HttpUrl, InvalidValue, ListenAddress, LogTarget, Network,
-    RoutePath, Timeout, TrustedProxy, UpstreamAddress,
+    Age, ByteSize, Count, GroupName, Host, Hsts, HttpUrl, InvalidValue, ListenAddress, LogTarget,
+    Network, RoutePath, Timeout, TrustedProxy, UpstreamAddress, WorkerName,
 };
 pub use well_known::{ClientDocument, Ed25519Key, PolicyServer, Serve, WellKnown};
+pub use worker::{Discover, GroupLimits, Worker};
 
 use section::{Report, Section};
 

@@ -9,9 +9,13 @@ use super::Config;
 use super::site::Site;
 
 /// The keys that a section needs; everything else may be left out.
-const REQUIRED: [(&str, &[&str]); 10] = [
+const REQUIRED: [(&str, &[&str]); 14] = [
     ("sites", &["server_name", "homeserver"]),
     ("sites.homeserver", &["url"]),
+    ("sites.workers", &["name", "upstream", "groups"]),
+    ("sites.workers.upstream", &["url"]),
+    ("sites.groups", &["name"]),
+    ("sites.mas", &["url"]),
     ("sites.routes", &["path"]),
     ("sites.routes.upstream", &["url"]),
     ("sites.well_known.policy_server", &["ed25519"]),

@@ -10,12 +10,16 @@ use super::span::Spanned;
 use super::upstream::Upstream;
 use super::value::{ByteSize, Host};
 use super::well_known::WellKnown;
+use super::worker::{GroupLimits, Worker};
 use crate::matrix::ServerName;
 
 /// The keys of a site, which may stand at top level.
-pub(super) const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 11] = [
     "server_name",
     "homeserver",
+    "workers",
+    "groups",
+    "mas",
     "hosts",
     "delegate",
     "max_upload_size",
@@ -38,6 +42,21 @@ pub struct Site {
     /// `unix:/path`.
     #[schemars(example = "http://127.0.0.1:8008")]
     pub homeserver: Upstream,
+    /// The worker processes of Synapse beside the main one, each under
+    /// `[[workers]]`. `vestibule import synapse` writes them from Synapse's own
+    /// files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<Worker>,
+    /// What one worker of a group takes at a time, each under `[[groups]]`. It
+    /// holds for the main process too, where that answers for the group.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupLimits>,
+    /// The Matrix Authentication Service. It gets the login, logout and refresh of
+    /// older clients (seven paths, no others); what browsers see of it has a host
+    /// of its own and is one of the `routes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = "http://127.0.0.1:8080")]
+    pub mas: Option<Upstream>,
     /// Further HTTP hosts that this site answers for, without ports. The hosts of
     /// `server_name`, of `delegate` and of routes belong to it anyway.
     pub hosts: Vec<Spanned<Host>>,
@@ -129,6 +148,10 @@ impl Site {
             "homeserver",
             "homeserver = \"http://127.0.0.1:8008\"",
         );
+        let workers = section.tables("workers", Worker::read).unwrap_or_default();
+        let groups = section.tables("groups", GroupLimits::read);
+        let mas = section.take("mas");
+        let mas = mas.and_then(|value| Upstream::read(section, value, "mas"));
         let hosts = section.list("hosts").unwrap_or_default();
         let max_upload_size = section.or("max_upload_size", ByteSize::kibibytes(50 << 10));
         let rewrite_308 = section.or("rewrite_308", Rewrite308::All);
@@ -138,6 +161,9 @@ impl Site {
         Some(Self {
             server_name: server_name?,
             homeserver: homeserver?,
+            workers,
+            groups: groups.unwrap_or_default(),
+            mas,
             hosts,
             delegate,
             max_upload_size,

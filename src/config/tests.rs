@@ -112,6 +112,8 @@ const EVERYWHERE: &str = "
     [[sites]]
     [[sites]]
     homeserver = {}
+    workers = [{}, { upstream = {} }]
+    groups = [{}]
     routes = [{ upstream = {} }]
     [sites.well_known]
     client = {}
@@ -146,7 +148,15 @@ fn the_reader_asks_for_the_keys_of_the_schema() {
 
 /// The same keys as under `sites`, told and read by the same functions.
 fn is_site_at_top_level(path: &str) -> bool {
-    ["homeserver", "well_known", "routes"].contains(&path.split('.').next().unwrap())
+    [
+        "homeserver",
+        "workers",
+        "groups",
+        "mas",
+        "well_known",
+        "routes",
+    ]
+    .contains(&path.split('.').next().unwrap())
 }
 
 type Keys = BTreeSet<(String, String)>;

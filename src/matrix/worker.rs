@@ -155,7 +155,10 @@ impl Group {
 
     /// The group of this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|group| group.as_str() == name)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|group| group.as_str() == name)
     }
 }
 

@@ -13,9 +13,15 @@ use super::schema::{json_schema, required};
 pub use commented::reference_toml;
 pub use markdown::markdown;
 
-/// A configuration with a route, whose keys have defaults too.
+/// A configuration with one of each table whose keys have defaults too.
 const MINIMAL: &str = "server_name = \"example.com\"\n\
                        homeserver = \"http://127.0.0.1:8008\"\n\
+                       [[workers]]\n\
+                       name = \"a\"\n\
+                       upstream = \"http://127.0.0.1:1\"\n\
+                       groups = [\"generic_worker\"]\n\
+                       [[groups]]\n\
+                       name = \"generic_worker\"\n\
                        [[routes]]\n\
                        path = \"/\"\n\
                        upstream = \"http://127.0.0.1:1\"\n";
@@ -101,8 +107,9 @@ fn collect(schema: &Value, path: &str, defaults: &Value, sections: &mut Vec<Sect
         let default = default_of(defaults, path, name);
         let is_table = as_table(property).is_some();
         // The keys of a site are told once, where they mostly stand.
-        // So are those of an upstream, of which a route's is one more.
-        if is_table && name != "sites" && below != "routes.upstream" {
+        // So are those of an upstream, under `homeserver`.
+        let is_upstream = name == "upstream" || name == "mas";
+        if is_table && name != "sites" && !is_upstream {
             collect(property, &below, defaults, sections);
         }
         let may_be_value = !is_table || property.get("anyOf").is_some() || name == "sites";

@@ -3,6 +3,7 @@
 //! the remedy when it does not parse.
 
 mod address;
+mod group_name;
 mod host;
 mod log_target;
 mod network;
@@ -12,8 +13,10 @@ mod size;
 mod time;
 mod upstream_address;
 mod url;
+mod worker_name;
 
 pub use address::ListenAddress;
+pub use group_name::GroupName;
 pub use host::Host;
 pub use log_target::LogTarget;
 pub use network::{Network, TrustedProxy};
@@ -22,6 +25,7 @@ pub use size::{ByteSize, Count};
 pub use time::{Age, Hsts, Timeout};
 pub use upstream_address::UpstreamAddress;
 pub use url::HttpUrl;
+pub use worker_name::WorkerName;
 
 /// Why a text is not the value it should be.
 ///
