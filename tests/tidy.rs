@@ -36,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("route", &["matrix", "message", "policy"]),
     ("telemetry", &["matrix"]),
     ("listen", &["matrix", "message", "telemetry"]),
-    ("upstream", &["matrix", "message", "telemetry"]),
+    ("upstream", &["matrix", "message", "policy", "telemetry"]),
     (
         "snapshot",
         &["config", "listen", "matrix", "policy", "route", "upstream"],
@@ -54,7 +54,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("admin", &["listen", "matrix", "message", "telemetry"]),
+    (
+        "admin",
+        &[
+            "listen",
+            "matrix",
+            "message",
+            "snapshot",
+            "telemetry",
+            "upstream",
+        ],
+    ),
     (
         "runtime",
         &[
@@ -77,6 +87,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "listen",
             "matrix",
+            "message",
             "policy",
             "proxy",
             "route",

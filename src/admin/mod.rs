@@ -1,12 +1,15 @@
-//! Health, readiness and metrics on a listener of its own.
+//! Health, readiness, metrics and the state of upstreams on a listener of its own.
 //!
-//! It answers without the proxy, the configuration or an upstream, so that
-//! monitoring works when nothing else does. Everything here only reads.
+//! It answers without the proxy or an upstream, so that monitoring works when
+//! nothing else does. What changes something is for a unix socket or a token.
 
 mod readiness;
+mod token;
+mod upstreams;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::{Method, StatusCode};
 use pingora::protocols::http::ServerSession;
 use tokio::sync::watch;
@@ -14,25 +17,41 @@ use tokio::sync::watch;
 use crate::listen::{After, App, Downstream, Fault};
 use crate::matrix::path;
 use crate::message::{Fields, RequestHead};
+use crate::snapshot::Snapshot;
 use crate::telemetry::{METRICS_CONTENT_TYPE, Telemetry};
 
+use upstreams::Change;
+
 pub use readiness::{Readiness, ReadyState};
+pub use token::Token;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+const NOT_ALLOWED: &str = "{\"error\":\"this needs admin.address = \\\"unix:...\\\", or the token \
+                           of admin.token_file as Authorization: Bearer\"}\n";
 
 /// The application of the admin listener.
 pub struct Admin {
     telemetry: Arc<Telemetry>,
     readiness: Arc<Readiness>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    token: Option<Token>,
 }
 
 impl Admin {
-    /// Tells of `telemetry` and `readiness`.
-    pub fn new(telemetry: Arc<Telemetry>, readiness: Arc<Readiness>) -> Self {
+    /// Tells of `telemetry`, `readiness` and the upstreams of `snapshot`. Over TCP they are
+    /// changed by whoever has the token.
+    pub fn new(
+        telemetry: Arc<Telemetry>,
+        readiness: Arc<Readiness>,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        token: Option<Token>,
+    ) -> Self {
         Self {
             telemetry,
             readiness,
+            snapshot,
+            token,
         }
     }
 
@@ -40,7 +59,7 @@ impl Admin {
     fn answer(&self, method: &Method, path: &str) -> Answer {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match path {
-            "/healthz" | "/readyz" | "/metrics" if !reads => Answer::new(
+            "/healthz" | "/readyz" | "/metrics" | "/upstreams" if !reads => Answer::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 TEXT,
                 "only GET and HEAD are answered here\n",
@@ -51,6 +70,7 @@ impl Admin {
                 let metrics = self.telemetry.render_metrics();
                 Answer::new(StatusCode::OK, METRICS_CONTENT_TYPE, metrics)
             }
+            "/upstreams" => upstreams::list(&self.snapshot.load()),
             _ => Answer::new(StatusCode::NOT_FOUND, JSON, "{\"error\":\"not found\"}\n"),
         }
     }
@@ -68,7 +88,14 @@ impl Admin {
 impl App for Admin {
     async fn serve(&self, head: RequestHead, downstream: &mut Downstream) -> After {
         let path = str::from_utf8(path::path_of(&head.target)).unwrap_or_default();
-        let answer = self.answer(&head.method, path);
+        let token = self.token.as_ref();
+        let answer = match Change::asked(&head.method, path) {
+            Some(change) if token::may_change(token, downstream.facts(), &head) => {
+                change.make(&self.snapshot.load())
+            }
+            Some(_) => Answer::new(StatusCode::FORBIDDEN, JSON, NOT_ALLOWED),
+            None => self.answer(&head.method, path),
+        };
         if answer.send(downstream).await.is_err() {
             downstream.abort();
         }

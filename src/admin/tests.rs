@@ -17,7 +17,13 @@ fn admin() -> (Admin, Arc<Readiness>) {
     };
     let telemetry = Arc::new(Telemetry::start(settings).unwrap());
     let readiness = Arc::new(Readiness::new());
-    (Admin::new(telemetry, Arc::clone(&readiness)), readiness)
+    let config = "server_name = \"example.com\"\nhomeserver = \"http://127.0.0.1:1\"";
+    let config = crate::config::Config::parse("test", config).unwrap();
+    let snapshot = Arc::new(ArcSwap::from_pointee(
+        crate::snapshot::compile(&config).unwrap(),
+    ));
+    let admin = Admin::new(telemetry, Arc::clone(&readiness), snapshot, None);
+    (admin, readiness)
 }
 
 /// What the admin application says to `request`, byte for byte.

@@ -4,6 +4,7 @@
 //! they say.
 
 pub mod config;
+pub mod explain;
 pub mod run;
 
 use std::ffi::OsString;
@@ -37,6 +38,8 @@ enum Command {
     /// Look into configurations
     #[command(subcommand)]
     Config(config::Command),
+    /// Tell what would happen to a request, and why
+    Explain(explain::Command),
     /// Print the version
     Version,
 }
@@ -87,6 +90,7 @@ pub fn main(
     match arguments.command {
         Command::Run { file } => run::run(&file, terminal),
         Command::Config(command) => config::run(&command, terminal),
+        Command::Explain(command) => explain::run(&command, terminal),
         Command::Version => {
             writeln!(terminal.out, "vestibule {}", env!("CARGO_PKG_VERSION"))?;
             Ok(Exit::Done)

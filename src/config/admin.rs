@@ -1,6 +1,7 @@
 //! The listener for those who run the server.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -11,7 +12,9 @@ use super::section::Section;
 use super::span::Spanned;
 use super::value::{InvalidValue, ListenAddress, text_value};
 
-/// Metrics, `/healthz` and `/readyz`: plain HTTP, no password.
+/// Metrics, `/healthz`, `/readyz` and `/upstreams`: plain HTTP, no password. Calls
+/// that change something, such as draining a worker, need a unix socket as
+/// `address`, or the token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Admin {
     /// Where it listens, as a listener's address; `"off"` for nowhere.
@@ -19,6 +22,11 @@ pub struct Admin {
     /// Whether `address` may be one that other machines reach. Only behind a
     /// firewall: metrics tell who talks to whom.
     pub allow_remote: bool,
+    /// A file with the token that calls over TCP must bring to change something,
+    /// as `Authorization: Bearer`. Default: over TCP nothing can be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "path", example = "/etc/vestibule/admin-token")]
+    pub token_file: Option<Spanned<PathBuf>>,
 }
 
 /// Where the admin listener listens.
@@ -35,8 +43,12 @@ impl Admin {
         let loopback = ListenAddress::Ip(([127, 0, 0, 1], 9180).into());
         let address = section.or("address", Spanned::from(AdminAddress::At(loopback)));
         let allow_remote = section.or("allow_remote", false);
+        let token_file = section.path("token_file");
         let report = section.report();
         section.finish();
+        if let Some(token_file) = &token_file {
+            report.must_be_file(token_file);
+        }
         if let AdminAddress::At(listen) = &*address
             && !listen.is_local()
             && !allow_remote
@@ -49,6 +61,7 @@ impl Admin {
         Self {
             address,
             allow_remote,
+            token_file,
         }
     }
 }

@@ -30,6 +30,10 @@ pub struct Limits {
     /// A request body that is no upload: federation and JSON. Above it 413. The
     /// default is what a Synapse accepts from another, 13107200 bytes.
     pub body_size: ByteSize,
+    /// Requests that wait for a homeserver or a worker that is away
+    /// (`timeouts.hold`); one more is answered 503 at once. A waiting request's body
+    /// is not read.
+    pub held_requests: Count,
     /// Requests at the same time on one HTTP/2 connection.
     pub h2_streams: Count,
 }
@@ -45,6 +49,7 @@ impl Default for Limits {
             head_fields: Count::new(128),
             target_size: ByteSize::kibibytes(16),
             body_size: ByteSize::kibibytes(12_800),
+            held_requests: Count::new(5_000),
             h2_streams: Count::new(100),
         }
     }
@@ -66,6 +71,7 @@ impl Limits {
             head_fields: section.or("head_fields", default.head_fields),
             target_size: section.or("target_size", default.target_size),
             body_size: section.or("body_size", default.body_size),
+            held_requests: section.or("held_requests", default.held_requests),
             h2_streams: section.or("h2_streams", default.h2_streams),
         };
         section.finish();

@@ -10,6 +10,7 @@
 mod admin;
 mod check;
 mod diagnostic;
+mod health;
 mod json;
 mod limits;
 mod listener;
@@ -38,6 +39,7 @@ use toml::de::DeTable;
 
 pub use admin::{Admin, AdminAddress};
 pub use diagnostic::{Diagnostic, Diagnostics, Source};
+pub use health::Health;
 pub use json::JsonMap;
 pub use limits::Limits;
 pub use listener::Listener;
@@ -91,6 +93,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long things may take.
     pub timeouts: Timeouts,
+    /// How it is found out which workers are well.
+    pub health: Health,
     /// What the program says about itself, on standard error.
     pub log: Log,
     /// One line per request.
@@ -204,6 +208,7 @@ impl Config {
             threads: root.or("threads", 0),
             limits: root.table_or_default("limits", Limits::read),
             timeouts: root.table_or_default("timeouts", Timeouts::read),
+            health: root.table_or_default("health", Health::read),
             log: root.table_or_default("log", Log::read),
             access_log: root.table_or_default("access_log", AccessLog::read),
             admin: root.table_or_default("admin", Admin::read),

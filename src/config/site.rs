@@ -14,7 +14,7 @@ use super::worker::{GroupLimits, Worker};
 use crate::matrix::ServerName;
 
 /// The keys of a site, which may stand at top level.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "server_name",
     "homeserver",
     "workers",
@@ -24,6 +24,7 @@ pub(super) const KEYS: [&str; 11] = [
     "delegate",
     "max_upload_size",
     "rewrite_308",
+    "edge_cache",
     "well_known",
     "routes",
 ];
@@ -72,6 +73,13 @@ pub struct Site {
     /// Which redirects with status 308 of the homeserver go out as 301, for the
     /// clients and servers that do not know 308.
     pub rewrite_308: Rewrite308,
+    /// Whether public documents are kept at the door: the homeserver's signing keys and version,
+    /// and for who shows no token `/_matrix/client/versions` and `auth_metadata`. They are
+    /// answered from memory for as long as Synapse's `Cache-Control` allows, requests at the same
+    /// time become one, and while Synapse is down the last answer is given out for up to a day,
+    /// keys no longer than they are valid. That includes answers marked `no-store`, as Synapse
+    /// marks keys and version, which are given out at no other time.
+    pub edge_cache: bool,
     /// The documents below `/.well-known/matrix`.
     pub well_known: WellKnown,
     /// More than Matrix on the same hosts: each `[[routes]]` opens one path
@@ -155,6 +163,7 @@ impl Site {
         let hosts = section.list("hosts").unwrap_or_default();
         let max_upload_size = section.or("max_upload_size", ByteSize::kibibytes(50 << 10));
         let rewrite_308 = section.or("rewrite_308", Rewrite308::All);
+        let edge_cache = section.or("edge_cache", true);
         let well_known =
             section.table_or_default("well_known", |keys| WellKnown::read(keys, address));
         let routes = section.tables("routes", Route::read).unwrap_or_default();
@@ -168,6 +177,7 @@ impl Site {
             delegate,
             max_upload_size,
             rewrite_308,
+            edge_cache,
             well_known,
             routes,
         })

@@ -23,6 +23,10 @@ pub struct Timeouts {
     pub write: Timeout,
     /// Connecting to an upstream, TLS included.
     pub connect: Timeout,
+    /// How long a request at most waits for a homeserver or a worker that does not
+    /// answer connections, as while it restarts; then 503. Most wait for less: as
+    /// long as their sender does.
+    pub hold: Timeout,
     /// Unused connections to an upstream. Below the 60 s after which Synapse
     /// closes them.
     pub upstream_idle: Timeout,
@@ -39,6 +43,7 @@ impl Default for Timeouts {
             body_idle: Timeout::seconds(30),
             write: Timeout::seconds(60),
             connect: Timeout::seconds(5),
+            hold: Timeout::seconds(50),
             upstream_idle: Timeout::seconds(45),
             drain: Timeout::seconds(130),
         }
@@ -55,6 +60,7 @@ impl Timeouts {
             body_idle: section.or("body_idle", default.body_idle),
             write: section.or("write", default.write),
             connect: section.or("connect", default.connect),
+            hold: section.or("hold", default.hold),
             upstream_idle: section.or("upstream_idle", default.upstream_idle),
             drain: section.or("drain", default.drain),
         };

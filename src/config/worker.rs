@@ -49,7 +49,8 @@ pub struct GroupLimits {
     #[schemars(example = &"initial_synchrotron")]
     pub name: Spanned<GroupName>,
     /// Requests of the group in progress at each of its workers. Default: 50 for
-    /// `initial_synchrotron`, else 2000.
+    /// `initial_synchrotron`, 10000 for `synchrotron` and `sliding_sync`, whose
+    /// requests mostly wait, else 2000.
     pub max_requests: Count,
     /// Requests that wait for their turn; one more is answered 429, and 503 over
     /// federation.
@@ -66,13 +67,16 @@ impl GroupLimits {
             group,
             Group::Synchrotron | Group::InitialSynchrotron | Group::SlidingSync
         );
+        let most = if group == Group::InitialSynchrotron {
+            50
+        } else if is_sync {
+            10_000
+        } else {
+            2_000
+        };
         Self {
             name: Spanned::new(GroupName::from(group), None),
-            max_requests: Count::new(if group == Group::InitialSynchrotron {
-                50
-            } else {
-                2_000
-            }),
+            max_requests: Count::new(most),
             max_queued: Count::new(1_000),
             max_wait: Timeout::seconds(if is_sync { 5 } else { 30 }),
         }

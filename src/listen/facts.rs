@@ -49,6 +49,25 @@ pub struct Negotiated {
 }
 
 impl ConnectionFacts {
+    /// The facts of a connection that nobody made, for who asks what would happen on it.
+    pub fn assumed(listener: Arc<Listener>, peer: Peer, sni: Option<Box<str>>) -> Self {
+        let tls = listener.tls.then_some(Negotiated {
+            version: "TLSv1.3",
+            suite: "TLS13_AES_256_GCM_SHA384",
+        });
+        Self {
+            listener,
+            peer,
+            source: None,
+            sni,
+            tls,
+            bodies: Arc::default(),
+            permit: None,
+            shutdown: watch::channel(false).1,
+            cut: watch::channel(false).1,
+        }
+    }
+
     /// The facts behind the digest of a session of pingora's. `None` for connections that were
     /// not made here.
     pub fn of(digest: &Digest) -> Option<&Arc<Self>> {

@@ -1,14 +1,21 @@
 //! Pure knowledge of Matrix: nothing here knows of configuration, sockets or pingora.
 
+mod access_token;
+pub mod affinity;
 pub mod cors;
 pub mod endpoint;
 mod errcode;
+pub mod initial_sync;
 pub mod path;
 mod profile;
+mod query;
 mod server_name;
 pub mod well_known;
 pub mod worker;
+mod x_matrix;
 
+pub use access_token::{access_token, native_localpart};
 pub use errcode::{Errcode, error_body};
 pub use profile::Profile;
 pub use server_name::{InvalidServerName, ServerName};
+pub use x_matrix::claimed_origin;

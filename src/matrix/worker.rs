@@ -35,7 +35,7 @@ groups! {
     GenericWorker = "generic_worker",
     /// `/sync` that continues an earlier one, and `/events`.
     Synchrotron = "synchrotron",
-    /// `/sync` from nothing, and `/initialSync`: slow to compute.
+    /// `/sync` and sliding sync from nothing, and `/initialSync`: slow to compute.
     InitialSynchrotron = "initial_synchrotron",
     /// Simplified sliding sync (MSC4186).
     SlidingSync = "sliding_sync",
@@ -71,7 +71,7 @@ groups! {
     DeviceLists = "device_lists",
     /// Writers of the stream `thread_subscriptions`.
     ThreadSubscriptions = "thread_subscriptions",
-    /// Writers of the stream `quarantined_media_changes`.
+    /// Writers of the stream `quarantined_media_changes`, which have a media repository.
     QuarantinedMediaChanges = "quarantined_media_changes",
 }
 
@@ -82,9 +82,10 @@ impl Group {
     /// A stream that has no writer of its own is written by the main process.
     pub const fn stand_ins(self) -> &'static [Self] {
         match self {
-            Self::InitialSynchrotron | Self::SlidingSync => {
-                &[Self::Synchrotron, Self::GenericWorker]
+            Self::InitialSynchrotron => {
+                &[Self::Synchrotron, Self::SlidingSync, Self::GenericWorker]
             }
+            Self::SlidingSync => &[Self::Synchrotron, Self::GenericWorker],
             Self::Synchrotron
             | Self::FederationInbound
             | Self::FederationReader
@@ -179,7 +180,8 @@ pub enum Affinity {
     Room,
     /// The server that sends: Synapse takes one transaction of each at a time, per process.
     Origin,
-    /// The media id named in the path.
+    /// The media id named in the path, without the server that it is from: a file
+    /// is in the same cache for those who ask for it by either.
     Media,
     /// The whole target: the same question from several servers is answered once.
     Target,

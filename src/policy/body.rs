@@ -30,6 +30,11 @@ impl BodyCount {
         self.announced(self.seen)
     }
 
+    /// Bytes allowed.
+    pub fn limit(self) -> u64 {
+        self.limit
+    }
+
     /// Bytes counted so far.
     pub fn seen(self) -> u64 {
         self.seen

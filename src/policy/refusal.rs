@@ -36,6 +36,8 @@ pub enum Refusal {
     BadExpectation,
     /// The client's address has too many requests in progress.
     TooManyRequests,
+    /// Too many requests wait for their turn at the homeserver.
+    TooManyWaiting,
     /// The body is larger than its endpoint accepts.
     BodyTooLarge,
     /// The body does not follow HTTP's framing.

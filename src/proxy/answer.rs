@@ -48,6 +48,7 @@ impl From<Refusal> for Answer {
             Refusal::RefusedMethod => (405, Unrecognized, "refused_method", "Unrecognized request method"),
             Refusal::BadExpectation => (417, Unknown, "expectation", "Only 100-continue can be expected"),
             Refusal::TooManyRequests => (429, LimitExceeded, "requests_per_address", "Too many requests at once from this address"),
+            Refusal::TooManyWaiting => (429, LimitExceeded, "too_many_waiting", "Too many requests wait for this server"),
             Refusal::BodyTooLarge => (413, TooLarge, "body_too_large", "The request body is larger than this server accepts"),
             Refusal::BadBody => (400, Unknown, "bad_body", "The framing of the request body is malformed"),
             Refusal::BodyTooSlow => (408, Unknown, "body_too_slow", "The request body did not arrive in time"),
@@ -58,7 +59,7 @@ impl From<Refusal> for Answer {
             message,
             reason,
             allow: allowed(refusal),
-            retry_after: (refusal == Refusal::TooManyRequests).then_some(1),
+            retry_after: wait_of(refusal),
             level: Level::DEBUG,
         }
     }
@@ -78,7 +79,9 @@ impl From<Failure> for Answer {
     fn from(failure: Failure) -> Self {
         #[rustfmt::skip]
         let (status, reason, message, level) = match failure {
-            Failure::Unreachable => (502, "upstream_unreachable", "The homeserver cannot be reached", Level::WARN),
+            Failure::Unreachable => (502, "upstream_unreachable", "The server behind this path cannot be reached", Level::WARN),
+            Failure::Down => (503, "upstream_down", "The homeserver cannot be reached", Level::WARN),
+            Failure::Busy => (503, "upstream_busy", "The homeserver has too much to do", Level::DEBUG),
             Failure::Silent => (504, "upstream_timeout", "The homeserver did not answer in time", Level::WARN),
             Failure::BadAnswer => (502, "upstream_bad_answer", "The homeserver gave no valid answer", Level::WARN),
             Failure::Closed => (502, "upstream_closed", "The homeserver closed the connection before it answered", Level::WARN),
@@ -93,10 +96,28 @@ impl From<Failure> for Answer {
             message,
             reason,
             allow: None,
-            retry_after: matches!(failure, Failure::Unreachable | Failure::Closed).then_some(5),
+            retry_after: retry_after(failure),
             level,
         }
     }
+}
+
+fn wait_of(refusal: Refusal) -> Option<u16> {
+    if refusal == Refusal::TooManyRequests {
+        Some(1)
+    } else if refusal == Refusal::TooManyWaiting {
+        Some(5)
+    } else {
+        None
+    }
+}
+
+fn retry_after(failure: Failure) -> Option<u16> {
+    let passes = matches!(
+        failure,
+        Failure::Unreachable | Failure::Down | Failure::Busy | Failure::Closed
+    );
+    passes.then_some(5)
 }
 
 /// The status of a number that this file writes; 499 is nginx's for a client

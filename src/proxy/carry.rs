@@ -1,53 +1,52 @@
 //! The way up: a connection, the head that goes on it, and whether to try again.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
+use super::Engine;
 use super::context::RequestContext;
 use super::exchange::exchange;
-use super::failure::{Failure, Problem, Trouble};
+use super::failure::Problem;
+use super::place::place;
 use crate::listen::Downstream;
+use crate::matrix::endpoint::Class;
 use crate::message::RequestHead;
 use crate::policy::request_headers;
-use crate::upstream::{Connection, Pool, Upstream};
+use crate::upstream::{Connection, Upstream};
 
 /// Bytes of a body that are kept to be sent once more.
 const WORTH_KEEPING: usize = 64 << 10;
+/// How often a request may be sent once more: a connection that has gone stale, then a process
+/// that ends. What ends every process that it meets does not meet them all.
+const MOST_REPETITIONS: u8 = 2;
 
 /// Carries a request to its upstream and the answer back.
 pub(super) async fn carry(
-    pool: &Pool,
+    engine: &Engine,
     head: &RequestHead,
     downstream: &mut Downstream,
     ctx: &mut RequestContext,
 ) -> Result<(), Problem> {
-    let Some(forward) = &ctx.forward else {
-        return Err(Problem::Internal("no upstream was chosen"));
-    };
-    let upstream = forward.upstream.clone();
-    let deadlines = ctx.snapshot.deadlines;
     let mut sent = Replay::new(ctx);
-    let mut waiting = pool.take(&upstream);
     loop {
-        let mut connection = if let Some(connection) = waiting.take() {
-            connection
-        } else {
-            // What fails on a new connection would fail on the next.
-            sent.is_allowed = false;
-            // Boxed: what waits for an answer has no room for this.
-            Box::pin(connect(pool, &upstream, ctx)).await?
+        let mut connection = place(engine, head, downstream, ctx, sent.only_to.as_ref()).await?;
+        let Some(forward) = &mut ctx.forward else {
+            return Err(Problem::Internal("no upstream was chosen"));
         };
-        if let Some(forward) = &mut ctx.forward {
-            forward.connected = Some(Instant::now());
-        }
+        forward.connected = Some(Instant::now());
+        let upstream = forward.upstream.clone();
         begin(&mut connection, head, downstream, &sent, ctx)?;
         match exchange(&mut connection, &head.method, downstream, &mut sent, ctx).await {
             Ok(()) => {
-                pool.give(&upstream, connection, &deadlines);
+                let deadlines = &ctx.snapshot.deadlines;
+                engine.pool.give(&upstream, connection, deadlines);
                 return Ok(downstream.end().await?);
             }
-            Err(problem) if sent.may_repeat(&problem, &connection) => {}
+            Err(problem) if sent.may_repeat(&problem, &connection, &upstream, ctx) => {
+                engine.door.telemetry.repeated(&upstream.name);
+            }
             Err(problem) => return Err(problem),
         }
     }
@@ -70,19 +69,6 @@ fn begin(
         connection.queue_end();
     }
     Ok(())
-}
-
-async fn connect(
-    pool: &Pool,
-    upstream: &Upstream,
-    ctx: &mut RequestContext,
-) -> Result<Connection, Problem> {
-    let begun = Instant::now();
-    let connection = pool.connect(upstream, &ctx.snapshot.deadlines).await?;
-    if let Some(forward) = &mut ctx.forward {
-        forward.connect = Some(begun.elapsed());
-    }
-    Ok(connection)
 }
 
 /// The head that goes up: the target as it came, without the prefix that the route cuts off.
@@ -110,15 +96,20 @@ fn without_prefix(target: &Bytes, length: usize) -> Bytes {
     target.slice(length.min(target.len())..)
 }
 
-/// What was sent of a body, for the one time that it may be sent again.
+/// What was sent of a body, for the few times that it may be sent again.
 ///
-/// A request whose connection failed is sent once more only where the connection had served
-/// others before, and so had probably gone stale; where a repetition does no harm; and where no
-/// part of an answer has been seen.
+/// A request whose connection ended is sent once more only where a repetition does no harm and no
+/// part of an answer has been seen. To a homeserver that is any such request, because it may have
+/// been stopped; to the upstream of a route only one whose connection had served others before,
+/// and so had probably gone stale.
 #[derive(Debug)]
 pub(super) struct Replay {
     sent: BytesMut,
     is_allowed: bool,
+    repetitions: u8,
+    /// Where it must go when it is sent again: a process of Synapse knows the transactions that
+    /// it has begun, and no other does.
+    only_to: Option<Arc<Upstream>>,
 }
 
 impl Replay {
@@ -127,6 +118,8 @@ impl Replay {
         Self {
             sent: BytesMut::new(),
             is_allowed: ctx.identity.as_ref().is_some_and(is_idempotent),
+            repetitions: 0,
+            only_to: None,
         }
     }
 
@@ -148,13 +141,24 @@ impl Replay {
     }
 
     /// Whether to send the request once more.
-    fn may_repeat(&mut self, problem: &Problem, connection: &Connection) -> bool {
+    fn may_repeat(
+        &mut self,
+        problem: &Problem,
+        connection: &Connection,
+        upstream: &Arc<Upstream>,
+        ctx: &RequestContext,
+    ) -> bool {
+        let is_placed = ctx.forward.as_ref().is_some_and(|f| f.placing.is_some());
         let may = self.is_allowed
-            && connection.is_reused()
+            && (is_placed || connection.is_reused())
             && !connection.has_answered()
-            && problem.trouble() == Trouble::Failed(Failure::Closed);
-        // Once: the next connection is a new one.
-        self.is_allowed = false;
+            && problem.is_closed();
+        self.repetitions += 1;
+        self.is_allowed = may && self.repetitions < MOST_REPETITIONS;
+        let class = ctx.identity.as_ref().map(|i| i.endpoint.class);
+        if class == Some(Class::FedTransaction) && is_placed {
+            self.only_to = Some(upstream.clone());
+        }
         may
     }
 }

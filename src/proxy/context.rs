@@ -7,7 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use http::StatusCode;
 
 use super::failure::Trouble;
+use super::place::Placing;
 use crate::listen::RequestPermit;
+use crate::matrix::ServerName;
 use crate::matrix::endpoint::Endpoint;
 use crate::policy::{BodyCount, ClientAddress};
 use crate::route::Site;
@@ -53,14 +55,18 @@ pub(super) struct Identity {
     pub site: Option<Arc<Site>>,
     /// What of Matrix is asked for.
     pub endpoint: Endpoint,
+    /// Who says to send this federation request; not verified.
+    pub claimed_origin: Option<ServerName>,
     /// The route's path, where a route of the configuration serves it.
     pub route: Option<Name>,
 }
 
 /// Where a request goes, and how.
 pub(super) struct Forward {
-    /// The upstream.
+    /// The upstream: of the route, or the process that was chosen last.
     pub upstream: Arc<Upstream>,
+    /// What chooses among the processes of a homeserver.
+    pub placing: Option<Placing>,
     /// The longest silence allowed.
     pub silence: Duration,
     /// How many bytes to cut from the front of the target.
@@ -82,6 +88,7 @@ impl Forward {
     pub(super) fn new(upstream: Arc<Upstream>, silence: Duration) -> Self {
         Self {
             upstream,
+            placing: None,
             silence,
             strip: 0,
             websocket: false,

@@ -11,8 +11,12 @@ use crate::upstream::{Broken, NoConnection};
 /// Something broke while a request was served; nobody's rule refused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Failure {
-    /// No connection to the upstream could be made.
+    /// No connection to the upstream of a route could be made.
     Unreachable,
+    /// The homeserver was away for longer than a request waits for it.
+    Down,
+    /// Too many requests of servers wait for their turn.
+    Busy,
     /// The upstream was silent for longer than its endpoint allows.
     Silent,
     /// The upstream's answer is not valid HTTP, or not an answer to this.
@@ -47,6 +51,11 @@ pub(super) enum Problem {
     Client(Fault),
     /// There is no connection to the upstream.
     NoConnection(NoConnection),
+    /// Every process that could answer stayed away; with the last reason, where this request
+    /// tried one.
+    Down(Option<NoConnection>),
+    /// Too many requests of servers wait for their turn.
+    Busy,
     /// The connection to the upstream ended, or brought no valid answer.
     Upstream(Broken),
     /// The upstream was silent for longer than its endpoint allows.
@@ -64,6 +73,8 @@ impl Problem {
             Self::Client(Fault::Gone) => Failure::ClientGone,
             Self::Client(Fault::Stalled) => Failure::ClientStalled,
             Self::NoConnection(_) => Failure::Unreachable,
+            Self::Down(_) => Failure::Down,
+            Self::Busy => Failure::Busy,
             Self::Upstream(Broken::Closed(_)) => Failure::Closed,
             Self::Upstream(Broken::Invalid(_)) => Failure::BadAnswer,
             Self::Silent => Failure::Silent,
@@ -72,12 +83,21 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// Whether the connection ended without a byte of an answer.
+    pub(super) fn is_closed(&self) -> bool {
+        self.trouble() == Trouble::Failed(Failure::Closed)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => write!(f, "refused: {refusal:?}"),
             Self::Client(fault) => fault.fmt(f),
-            Self::NoConnection(error) => error.fmt(f),
+            Self::NoConnection(error) | Self::Down(Some(error)) => error.fmt(f),
+            Self::Down(None) => f.write_str("nobody who could answer takes connections"),
+            Self::Busy => f.write_str("too many requests wait for their turn"),
             Self::Upstream(broken) => broken.fmt(f),
             Self::Silent => f.write_str("the upstream was silent for too long"),
             Self::Internal(what) => f.write_str(what),

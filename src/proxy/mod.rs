@@ -5,7 +5,9 @@
 //! | begin | the snapshot in force, a request id | [`FrontDoor::begin`] |
 //! | decide | who asks for what, route, limits | [`request`] |
 //! | answer | documents, redirects, preflights, refusals, files | [`reply`], [`folder`] |
-//! | carry | a connection, the head that goes up, and whether to try again | [`carry`] |
+//! | edge cache | public documents, from memory where that is right | [`edge_cache`] |
+//! | place | the process it goes to, its turn there, a connection | [`place`] |
+//! | carry | the head that goes up, and whether to try again | [`carry`] |
 //! | exchange | the body up, the answer down | [`exchange`], [`response`] |
 //! | settle | trouble to Matrix JSON | [`failure`], [`answer`] |
 //! | end | one record | [`record`] |
@@ -13,18 +15,23 @@
 //! A request that opens a WebSocket takes the same steps as the one `ProxyHttp` of pingora's
 //! engine, in [`tunnel`].
 
+mod affinity;
 pub mod answer;
 mod carry;
 mod context;
+mod edge_cache;
 mod exchange;
+pub mod explain;
 mod failure;
 mod folder;
+mod place;
 mod record;
 mod reply;
 mod request;
 mod response;
 mod serve;
 mod tunnel;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,9 +40,12 @@ use std::time::{Instant, SystemTime};
 use arc_swap::ArcSwap;
 
 use self::context::RequestContext;
+use self::edge_cache::EdgeCache;
+use self::waiting::Held;
 use crate::policy::BodyCount;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
+use crate::upstream::{DEFAULT_TOKENS, Users};
 
 pub use self::serve::Engine;
 pub use self::tunnel::TunnelEngine;
@@ -46,17 +56,24 @@ pub struct FrontDoor {
     telemetry: Arc<Telemetry>,
     first_half_of_ids: u64,
     requests: AtomicU64,
+    held: Held,
+    users: Users,
+    edge_cache: EdgeCache,
 }
 
 impl FrontDoor {
     /// A front door that serves what `snapshot` holds at each moment.
     /// `seed` keeps the request ids of different runs apart.
     pub fn new(snapshot: Arc<ArcSwap<Snapshot>>, telemetry: Arc<Telemetry>, seed: u64) -> Self {
+        let users = Users::new(DEFAULT_TOKENS, telemetry.clone());
         Self {
             snapshot,
             telemetry,
             first_half_of_ids: seed,
             requests: AtomicU64::new(0),
+            held: Held::default(),
+            users,
+            edge_cache: EdgeCache::new(),
         }
     }
 

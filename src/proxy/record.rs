@@ -12,6 +12,7 @@ use super::failure::{Failure, Problem, Trouble};
 use crate::listen::ConnectionFacts;
 use crate::message::RequestHead;
 use crate::telemetry::{AccessRecord, Name, Outcome, Telemetry};
+use crate::upstream::How;
 
 /// A request that leaves a record however it ends: also where the connection is cut under it.
 pub(super) struct Recorded<'a> {
@@ -116,6 +117,7 @@ pub(super) fn write(
         None => Name::Fixed(i.endpoint.template),
     });
     let forward = ctx.forward.as_ref();
+    let placing = forward.and_then(|f| f.placing.as_ref());
     telemetry.request_finished(&AccessRecord {
         time: ctx.time,
         request_id: &ctx.request_id,
@@ -132,9 +134,16 @@ pub(super) fn write(
         bytes_out: ctx.bytes_out,
         duration: ctx.started.elapsed(),
         upstream: forward.map(|f| &f.upstream.name),
+        group: placing.map(|p| p.group.as_str()),
+        placed_by: placing
+            .and_then(|p| p.how)
+            .filter(|how| *how != How::Only)
+            .map(How::as_str),
+        queued: placing.map(|p| p.queued).filter(|time| !time.is_zero()),
+        held: placing.map(|p| p.held).filter(|time| !time.is_zero()),
         upstream_connect: forward.and_then(|f| f.connect),
         upstream_first_byte: forward.and_then(|f| f.first_byte),
-        claimed_origin: None,
+        claimed_origin: identity.and_then(|i| i.claimed_origin.as_ref()),
         outcome: match (ctx.trouble, answer) {
             (Some(Trouble::Refused(_)), Some(answer)) => Outcome::Refused(answer.reason),
             (Some(Trouble::Failed(_)), Some(answer)) => Outcome::Failed(answer.reason),

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use http::Method;
 
 use super::context::{Forward, Identity, RequestContext};
+use super::place::Placing;
 use super::reply::Reply;
 use crate::listen::{self, ConnectionFacts};
-use crate::matrix::{endpoint, path};
+use crate::matrix::endpoint::Endpoint;
+use crate::matrix::{ServerName, claimed_origin, endpoint, initial_sync, path};
 use crate::message::{Protocol, RequestHead, syntax};
 use crate::policy::{BodyCount, ClientAddress, Refusal, request_headers};
 use crate::route::{self, Action, Bounds, Folder, Seen, host, redirect};
@@ -49,10 +51,12 @@ pub(super) fn decide(
         &head.fields,
         &snapshot.trusted_proxies,
     );
+    let endpoint = endpoint::classify(&head.method, raw_path);
     let mut identity = Identity {
         client,
         site: None,
-        endpoint: endpoint::classify(&head.method, raw_path),
+        claimed_origin: origin_of(head, &endpoint),
+        endpoint,
         route: None,
     };
     let host_field = host_of(head);
@@ -136,7 +140,12 @@ fn to_homeserver(
     let (Some(site), class) = (&identity.site, identity.endpoint.class) else {
         return Step::Refuse(Refusal::NotOurHost);
     };
-    let Some(upstream) = ctx.snapshot.upstream(site.homeserver) else {
+    let mas = site.mas.filter(|_| identity.endpoint.is_mas_compat);
+    if let Some(mas) = mas.and_then(|mas| ctx.snapshot.upstream(mas)) {
+        let forward = Forward::new(mas, class.response_timeout());
+        return forward_with(head, ctx, forward, site.max_body_size);
+    }
+    let Some(homeserver) = ctx.snapshot.homeserver(site.homeserver) else {
         return Step::Refuse(Refusal::NothingHere);
     };
     let of_endpoint = || Bounds {
@@ -147,7 +156,12 @@ fn to_homeserver(
         read_timeout: class.response_timeout(),
     };
     let bounds = bounds.unwrap_or_else(of_endpoint);
-    let forward = Forward::new(upstream, bounds.read_timeout);
+    let endpoint = &identity.endpoint;
+    let mut forward = Forward::new(homeserver.main().clone(), bounds.read_timeout);
+    let query = path::query_of(&head.target);
+    let group = initial_sync::group_of(endpoint, query);
+    let hold = endpoint.hold.min(ctx.snapshot.holding.longest);
+    forward.placing = Some(Placing::new(homeserver.clone(), group, hold));
     forward_with(head, ctx, forward, bounds.max_body_size)
 }
 
@@ -245,6 +259,14 @@ fn refusal(found: listen::Refusal) -> Refusal {
     } else {
         Refusal::UnknownMethod
     }
+}
+
+/// Who says to send a federation request.
+fn origin_of(head: &RequestHead, endpoint: &Endpoint) -> Option<ServerName> {
+    let is_signed = endpoint.carries_x_matrix;
+    is_signed
+        .then(|| claimed_origin(head.fields.all("authorization")))
+        .flatten()
 }
 
 /// What the client calls us; what is no text is no host.

@@ -11,7 +11,7 @@ use super::failure::{Failure, Problem, Trouble};
 use super::record::Recorded;
 use super::reply::Reply;
 use super::request::{Step, decide};
-use super::{FrontDoor, TunnelEngine, folder, record};
+use super::{FrontDoor, TunnelEngine, edge_cache, folder, record};
 use crate::listen::{After, App, Downstream};
 use crate::message::RequestHead;
 use crate::upstream::Pool;
@@ -19,8 +19,8 @@ use crate::upstream::Pool;
 /// What serves the requests of one worker thread: the front door, connections to upstreams, and
 /// pingora's engine for tunnels.
 pub struct Engine {
-    door: Arc<FrontDoor>,
-    pool: Arc<Pool>,
+    pub(super) door: Arc<FrontDoor>,
+    pub(super) pool: Arc<Pool>,
     tunnels: Arc<TunnelEngine>,
 }
 
@@ -46,10 +46,14 @@ impl App for Engine {
                 request.forget();
                 return After::Tunnel(head);
             }
-            Step::Forward => carry(&self.pool, &head, downstream, ctx).await,
+            // Boxed: what waits for an upstream has no room for this.
+            Step::Forward if edge_cache::concerns(ctx) => {
+                Box::pin(edge_cache::serve(self, &head, downstream, ctx)).await
+            }
+            Step::Forward => carry(self, &head, downstream, ctx).await,
             Step::Answer(reply) => reply.send(downstream, ctx).await,
             Step::Refuse(refusal) => Err(refusal.into()),
-            // Boxed: what waits for an upstream has no room for this.
+            // Boxed for the same reason.
             Step::File(file) => Box::pin(folder::serve(&file, &head, downstream, ctx)).await,
         };
         if let Err(problem) = done {

@@ -18,8 +18,8 @@ use crate::matrix::well_known;
 use crate::policy::Refusal;
 
 pub use site::{
-    Bounds, Document, Documents, Folder, Forwarding, Route, Site, Sites, Target, UpstreamId,
-    WellKnown,
+    Bounds, Document, Documents, Folder, Forwarding, HomeserverId, Route, Site, Sites, Target,
+    UpstreamId, WellKnown,
 };
 
 /// What always goes to the homeserver, and nothing else does by default:

@@ -17,6 +17,10 @@ use crate::policy::response_headers::Rewrite308;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UpstreamId(pub usize);
 
+/// Names a homeserver of the snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HomeserverId(pub usize);
+
 /// Every site, and which host belongs to which.
 #[derive(Debug, Default)]
 pub struct Sites {
@@ -68,13 +72,17 @@ pub struct Site {
     /// Every host that this site answers for, normalized.
     pub hosts: Vec<Box<str>>,
     /// Where Synapse is.
-    pub homeserver: UpstreamId,
+    pub homeserver: HomeserverId,
+    /// Where the Matrix Authentication Service is, for what it answers in Synapse's place.
+    pub mas: Option<UpstreamId>,
     /// The largest upload, in bytes.
     pub max_upload_size: u64,
     /// The largest other body, in bytes.
     pub max_body_size: u64,
     /// What becomes of an upstream's 308.
     pub rewrite_308: Rewrite308,
+    /// Whether public documents of the homeserver are kept.
+    pub edge_cache: bool,
     /// Who answers for `/.well-known/matrix/`.
     pub well_known: WellKnown,
     /// Routes beyond Matrix, the longest path first.

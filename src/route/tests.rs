@@ -10,10 +10,12 @@ fn site_of(name: &str, hosts: &[&str], routes: Vec<Route>) -> Arc<Site> {
         name: name.into(),
         server_host: name.into(),
         hosts: hosts.iter().map(|&h| h.into()).collect(),
-        homeserver: UpstreamId(0),
+        homeserver: HomeserverId(0),
+        mas: None,
         max_upload_size: 1,
         max_body_size: 1,
         rewrite_308: Rewrite308::All,
+        edge_cache: true,
         well_known: WellKnown::Documents(Box::new(Documents {
             server: Some(document("server")),
             client: Some(document("client")),

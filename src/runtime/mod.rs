@@ -6,19 +6,22 @@ mod engine;
 mod files;
 mod limits;
 mod sockets;
+mod watches;
 mod workers;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use time::OffsetDateTime;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use self::sockets::Sockets;
 use self::workers::{Workers, accept_until_stopped};
-use crate::admin::{Admin, Readiness};
+use crate::admin::{Admin, Readiness, Token};
 use crate::config::{AccessLogFormat, AdminAddress, Config, Diagnostics, LogTarget};
 use crate::listen::socket::{BindError, Binding, bind};
 use crate::listen::{App, Connections, Intake, Limits, Listener, tls};
@@ -47,6 +50,14 @@ pub enum StartError {
     /// Addresses that cannot be listened on.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Bind(Vec<BindError>),
+    /// The token of the admin listener cannot be read.
+    #[error("the token of the admin listener cannot be read from {path}: {reason}")]
+    AdminToken {
+        /// The file.
+        path: String,
+        /// What the system says.
+        reason: std::io::Error,
+    },
     /// The access log or the metrics cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -70,6 +81,7 @@ pub struct Running {
     workers: Workers,
     admin: Option<tokio::task::JoinHandle<()>>,
     freshness: tokio::task::JoinHandle<()>,
+    watches: JoinSet<()>,
 }
 
 /// How the end went.
@@ -95,13 +107,15 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     })?);
     let sockets = Sockets::bind(&config.listeners).map_err(StartError::Bind)?;
     let admin_binding = bind_admin(config)?;
+    let admin_token = admin_token(config)?;
     let addresses = sockets.addresses();
 
     let (shutdown, stopping) = watch::channel(false);
     let limits = Arc::new(limits::of(config));
     let connections = Connections::new(&limits);
+    let watches = watches::start(&snapshot, &telemetry);
     let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
-    let front_door = FrontDoor::new(snapshot, telemetry.clone(), seed(started));
+    let front_door = FrontDoor::new(snapshot.clone(), telemetry.clone(), seed(started));
     let engines = engine::engines(front_door, config, workers::count(config.threads))?;
     banner::print(config, &sockets, &certificates.source);
     let mut jobs = Vec::new();
@@ -124,7 +138,7 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
         .as_ref()
         .and_then(|b| b.sockets.first()?.socket_address());
     let admin = admin_binding.map(|binding| {
-        let app = Admin::new(telemetry.clone(), readiness.clone());
+        let app = Admin::new(telemetry.clone(), readiness.clone(), snapshot, admin_token);
         serve_admin(binding, Arc::new(app), &limits, &telemetry)
     });
     telemetry.configuration_version(1);
@@ -139,6 +153,7 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
         workers,
         admin,
         freshness: tokio::spawn(certificates::keep_fresh(certificates, telemetry.clone())),
+        watches,
         telemetry,
     })
 }
@@ -190,6 +205,7 @@ impl Running {
         if let Some(admin) = self.admin {
             admin.abort();
         }
+        drop(self.watches);
         let (workers, telemetry) = (self.workers, self.telemetry);
         // What is left ends with the threads, and leaves its records. Both may block.
         let close = move || {
@@ -236,7 +252,7 @@ where
             .sockets
             .into_iter()
             .map(|bound| tokio::spawn(accept_until_stopped(bound, intake.clone())))
-            .collect::<tokio::task::JoinSet<_>>();
+            .collect::<JoinSet<_>>();
         accepting.join_all().await;
     })
 }
@@ -248,6 +264,17 @@ fn bind_admin(config: &Config) -> Result<Option<Binding>, StartError> {
             .map(Some)
             .map_err(|error| StartError::Bind(vec![error])),
     }
+}
+
+fn admin_token(config: &Config) -> Result<Option<Token>, StartError> {
+    let read = |path: &Path| {
+        Token::read(path).map_err(|reason| {
+            let path = path.display().to_string();
+            StartError::AdminToken { path, reason }
+        })
+    };
+    let path = config.admin.token_file.as_ref();
+    path.map(|path| read(path)).transpose()
 }
 
 fn access_log(config: &Config) -> Option<AccessLogSettings> {

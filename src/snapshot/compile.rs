@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use super::homeservers::homeserver;
 use super::upstreams::Upstreams;
-use super::{RequestLimits, Snapshot, documents};
+use super::{Holding, RequestLimits, Snapshot, documents};
 use crate::config::{
     self, Action, Config, Diagnostics, Hsts, ListenAddress, Rewrite308, TrustedProxy,
 };
 use crate::matrix::Profile;
 use crate::policy::{Networks, TrustedProxies, response_headers};
 use crate::route::{
-    Bounds, Document, Folder, Forwarding, Route, Site, Sites, Target, WellKnown, host,
+    Bounds, Document, Folder, Forwarding, HomeserverId, Route, Site, Sites, Target, WellKnown, host,
 };
 use crate::upstream::Deadlines;
+use crate::upstream::health::Checks;
 
 /// Compiles a configuration; what only shows now, such as a CA file that holds
 /// no certificate, is reported all at once.
@@ -23,7 +25,14 @@ pub fn compile(config: &Config) -> Result<Snapshot, Diagnostics> {
     let sites = config
         .sites
         .iter()
-        .map(|written| site(written, config, &mut upstreams))
+        .enumerate()
+        .map(|(index, written)| site(HomeserverId(index), written, config, &mut upstreams))
+        .map(Arc::new)
+        .collect();
+    let homeservers = config
+        .sites
+        .iter()
+        .map(|written| homeserver(written, &mut upstreams))
         .map(Arc::new)
         .collect();
     let (upstreams, problems) = upstreams.into_parts();
@@ -33,6 +42,8 @@ pub fn compile(config: &Config) -> Result<Snapshot, Diagnostics> {
     Ok(Snapshot {
         sites: Sites::new(sites),
         upstreams,
+        homeservers,
+        checks: checks(config),
         trusted_proxies: trusted_proxies(&config.trusted_proxies),
         deadlines: Deadlines {
             connect: config.timeouts.connect.duration(),
@@ -44,12 +55,29 @@ pub fn compile(config: &Config) -> Result<Snapshot, Diagnostics> {
             head_size: usize::try_from(config.limits.head_size.bytes()).unwrap_or(usize::MAX),
             head_fields: config.limits.head_fields.number() as usize,
         },
+        holding: Holding {
+            longest: config.timeouts.hold.duration(),
+            most: config.limits.held_requests.number(),
+        },
         hsts: hsts(config.hsts),
         https_port: https_port(&config.listeners),
     })
 }
 
-fn site(written: &config::Site, config: &Config, upstreams: &mut Upstreams) -> Site {
+fn checks(config: &Config) -> Checks {
+    Checks {
+        interval: config.health.interval.duration(),
+        timeout: config.health.timeout.duration(),
+        failures: config.health.failures.number(),
+    }
+}
+
+fn site(
+    homeserver: HomeserverId,
+    written: &config::Site,
+    config: &Config,
+    upstreams: &mut Upstreams,
+) -> Site {
     let normalized = |name: &str| host::normalized(name).into_owned().into_boxed_str();
     let mut hosts: Vec<Box<str>> = written.all_hosts().map(normalized).collect();
     hosts.sort_unstable();
@@ -74,7 +102,8 @@ fn site(written: &config::Site, config: &Config, upstreams: &mut Upstreams) -> S
         name: written.server_name.as_str().into(),
         server_host: normalized(written.server_name.host()),
         hosts,
-        homeserver: upstreams.add(&written.homeserver),
+        homeserver,
+        mas: written.mas.as_ref().map(|mas| upstreams.add(mas)),
         max_upload_size: written.max_upload_size.bytes(),
         max_body_size: config.limits.body_size.bytes(),
         rewrite_308: match written.rewrite_308 {
@@ -82,6 +111,7 @@ fn site(written: &config::Site, config: &Config, upstreams: &mut Upstreams) -> S
             Rewrite308::Get => response_headers::Rewrite308::Get,
             Rewrite308::Off => response_headers::Rewrite308::Off,
         },
+        edge_cache: written.edge_cache,
         well_known: match written.well_known.serve {
             config::Serve::Homeserver => WellKnown::Homeserver,
             config::Serve::Vestibule => WellKnown::Documents(Box::new(documents::of(written))),

@@ -2,15 +2,18 @@
 
 mod compile;
 mod documents;
+mod homeservers;
 mod upstreams;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 
 use crate::policy::TrustedProxies;
-use crate::route::{Sites, UpstreamId};
-use crate::upstream::{Deadlines, Upstream};
+use crate::route::{HomeserverId, Sites, UpstreamId};
+use crate::upstream::health::Checks;
+use crate::upstream::{Deadlines, Homeserver, Upstream};
 
 pub use compile::compile;
 
@@ -20,14 +23,20 @@ pub use compile::compile;
 pub struct Snapshot {
     /// Who is served.
     pub sites: Sites,
-    /// Every upstream, by its id.
+    /// Every upstream of routes, by its id.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// Every homeserver, by its id.
+    pub homeservers: Vec<Arc<Homeserver>>,
+    /// How the processes of homeservers are checked.
+    pub checks: Checks,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
     /// Deadlines of upstream connections.
     pub deadlines: Deadlines,
     /// What one request may cost.
     pub limits: RequestLimits,
+    /// How requests wait for a process that is away.
+    pub holding: Holding,
     /// `Strict-Transport-Security`, where it is on.
     pub hsts: Option<HeaderValue>,
     /// The port of redirects to HTTPS.
@@ -45,9 +54,23 @@ pub struct RequestLimits {
     pub head_fields: usize,
 }
 
+/// How requests wait for a process that is away.
+#[derive(Clone, Copy, Debug)]
+pub struct Holding {
+    /// The longest wait.
+    pub longest: Duration,
+    /// Requests that wait at the same time.
+    pub most: u32,
+}
+
 impl Snapshot {
     /// The upstream of an id that this snapshot gave out.
     pub fn upstream(&self, id: UpstreamId) -> Option<Arc<Upstream>> {
         self.upstreams.get(id.0).cloned()
+    }
+
+    /// The homeserver of an id that this snapshot gave out.
+    pub fn homeserver(&self, id: HomeserverId) -> Option<&Arc<Homeserver>> {
+        self.homeservers.get(id.0)
     }
 }

@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::config::{self, Diagnostic, Spanned, UpstreamAddress};
 use crate::route::UpstreamId;
-use crate::upstream::{Address, Ca, Name, Tls, UnusableCa, Upstream, Warnings};
+use crate::upstream::{Address, Ca, Health, Name, Tls, UnusableCa, Upstream};
 
 /// Collects upstreams while sites are compiled.
 #[derive(Default)]
 pub(super) struct Upstreams {
     known: Vec<(config::Upstream, Arc<Upstream>)>,
     problems: Vec<Diagnostic>,
+    /// Told of every upstream that comes back.
+    returned: Arc<Notify>,
 }
 
 impl Upstreams {
-    /// The id of an upstream; the same address and TLS settings give the same.
+    /// The id of a route's upstream; the same address and TLS settings give the same.
     pub(super) fn add(&mut self, written: &config::Upstream) -> UpstreamId {
         let is_same = |known: &config::Upstream| {
             *known.url == *written.url
@@ -24,16 +28,26 @@ impl Upstreams {
         if let Some(index) = self.known.iter().position(|(known, _)| is_same(known)) {
             return UpstreamId(index);
         }
-        let index = self.known.len();
-        let upstream = Upstream {
-            name: written.url.to_string().into(),
-            address: address(&written.url),
-            tls: self.tls(written),
-            pool: index as u64,
-            warnings: Warnings::default(),
-        };
-        self.known.push((written.clone(), Arc::new(upstream)));
-        UpstreamId(index)
+        let upstream = self.process(written, None);
+        self.known.push((written.clone(), upstream));
+        UpstreamId(self.known.len() - 1)
+    }
+
+    /// A process, called by its address where it has no name.
+    pub(super) fn process(
+        &mut self,
+        written: &config::Upstream,
+        name: Option<&str>,
+    ) -> Arc<Upstream> {
+        let name = name.map_or_else(|| written.url.to_string(), str::to_owned);
+        let tls = self.tls(written);
+        let health = Health::new(self.returned.clone());
+        Arc::new(Upstream::new(
+            name.into(),
+            address(&written.url),
+            tls,
+            health,
+        ))
     }
 
     pub(super) fn into_parts(self) -> (Vec<Arc<Upstream>>, Vec<Diagnostic>) {

@@ -158,6 +158,42 @@ impl Telemetry {
         family.with([upstream, kind], count);
     }
 
+    /// A public document was asked for at `endpoint`, and answered so.
+    pub fn edge_cache(&self, endpoint: &'static str, result: &'static str) {
+        let family = &self.metrics.families.edge_cache;
+        family.with([endpoint, result], count);
+    }
+
+    /// So many public documents have a place.
+    pub fn documents_kept(&self, documents: usize) {
+        let documents = i64::try_from(documents).unwrap_or(i64::MAX);
+        let family = &self.metrics.families.edge_cache_documents;
+        family.with([], |gauge| gauge.set(documents));
+    }
+
+    /// A request was sent to `upstream` once more.
+    pub fn repeated(&self, upstream: &str) {
+        self.metrics.families.repeated.with([upstream], count);
+    }
+
+    /// How well `upstream` is, from 0 to 1.
+    pub fn upstream_up(&self, upstream: &str, degree: f64) {
+        let family = &self.metrics.families.upstream_up;
+        family.with([upstream], |gauge| gauge.set(degree));
+    }
+
+    /// The user behind an access token was looked up.
+    pub fn user_lookup(&self, result: &'static str) {
+        self.metrics.families.user_lookups.with([result], count);
+    }
+
+    /// So many access tokens are remembered.
+    pub fn tokens_known(&self, tokens: usize) {
+        let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
+        let family = &self.metrics.families.user_tokens;
+        family.with([], |gauge| gauge.set(tokens));
+    }
+
     /// This version of the configuration is in force.
     pub fn configuration_version(&self, version: i64) {
         let family = &self.metrics.families.configuration_version;

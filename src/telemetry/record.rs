@@ -48,6 +48,14 @@ pub struct AccessRecord<'a> {
     pub duration: Duration,
     /// The upstream that was asked.
     pub upstream: Option<&'a Arc<str>>,
+    /// The group of workers whose work it is; none where no homeserver was asked.
+    pub group: Option<&'static str>,
+    /// Why that upstream was chosen.
+    pub placed_by: Option<&'static str>,
+    /// The wait for a turn; none where there was no wait.
+    pub queued: Option<Duration>,
+    /// The wait for an upstream that was away; none where there was no wait.
+    pub held: Option<Duration>,
     /// Time to a new upstream connection; none where one was reused.
     pub upstream_connect: Option<Duration>,
     /// From sending the request to the first byte of the upstream's answer.

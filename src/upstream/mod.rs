@@ -1,40 +1,76 @@
 //! Where requests go: addresses, TLS, deadlines, and the connections that carry requests there.
 
 mod address;
+mod ask;
 mod ca;
 pub mod connection;
+pub mod health;
+mod homeserver;
+mod load;
 mod pool;
 mod tunnel;
+mod turn;
+mod users;
 mod warnings;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use pingora::upstreams::peer::HttpPeer;
 
 use self::tunnel::Unhurried;
 pub use address::{Address, Name};
+pub use ask::NoAnswer;
 pub use ca::{Ca, UnusableCa};
 pub use connection::{Broken, Connection, Progress};
+pub use health::{Health, State};
+pub use homeserver::{Choice, Homeserver, How, Worker};
+pub use load::Load;
 pub use pool::{NoConnection, Pool};
+pub use turn::{PlaceInQueue, Queue, Turn};
+pub use users::{Bearer, DEFAULT_TOKENS, Users};
 pub use warnings::Warnings;
+
+use crate::matrix::affinity;
 
 /// Something that answers requests for us: a homeserver, or what a route names.
 #[derive(Debug)]
 pub struct Upstream {
-    /// As the configuration writes it; the `upstream` of logs and metrics.
+    /// A worker's name, else the address as the configuration writes it; the
+    /// `upstream` of logs and metrics.
     pub name: Arc<str>,
+    /// The name's hash, which stands for it where workers are chosen.
+    pub hash: u64,
     /// Where it is.
     pub address: Address,
     /// Set for `https://`.
     pub tls: Option<Tls>,
-    /// Keeps the connections of one definition apart from another's.
-    pub pool: u64,
+    /// Keeps its connections apart from those of all others.
+    pub(super) pool: u64,
+    /// Whether it is there.
+    pub health: Health,
+    /// What it has to do.
+    pub load: Load,
     /// Keeps the log from filling while it is down.
     pub warnings: Warnings,
 }
+
+/// What one worker of a group takes at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupLimits {
+    /// Requests of the group in progress at each of its workers.
+    pub max_requests: u32,
+    /// Requests that wait for a turn.
+    pub max_queued: u32,
+    /// How long one waits.
+    pub max_wait: Duration,
+}
+
+/// Numbers the upstreams of a process, those of earlier configurations too.
+static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// How an upstream is spoken to by TLS.
 #[derive(Debug)]
@@ -75,6 +111,27 @@ const TUNNELS: u64 = 1 << 63;
 pub struct UnixPath;
 
 impl Upstream {
+    /// An upstream that nothing is known of yet.
+    pub fn new(name: Arc<str>, address: Address, tls: Option<Tls>, health: Health) -> Self {
+        Self {
+            hash: affinity::hash_of_name(&name),
+            name,
+            address,
+            tls,
+            pool: COUNT.fetch_add(1, Ordering::Relaxed),
+            health,
+            load: Load::default(),
+            warnings: Warnings::default(),
+        }
+    }
+
+    /// Notes that it took no connection.
+    pub fn refused(&self, error: &NoConnection) {
+        if self.health.refused() || self.warnings.is_due(Instant::now()) {
+            tracing::warn!(upstream = &*self.name, %error, "the upstream takes no connections");
+        }
+    }
+
     /// The peer at `address`, ready for pingora. A request that may become a tunnel gets a
     /// connection of its own, which no other request uses after it.
     pub(crate) fn peer(

@@ -19,6 +19,8 @@ const MOST_IDLE: usize = 256;
 /// How often those that have waited for too long, or that have closed, are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 
+const REFUSED: &str = "the upstream refused the connection";
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum NoConnection {
@@ -34,6 +36,15 @@ pub enum NoConnection {
 }
 
 impl NoConnection {
+    /// Whether the upstream is away, and may be back soon: nobody listens, or its name is not
+    /// known now. A certificate that is not accepted stays so.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::Timeout => true,
+            Self::Tls(reason) => *reason == REFUSED,
+        }
+    }
+
     /// The kind of an error of pingora's, without its context.
     pub(crate) fn of_pingora(error: &pingora::Error) -> Self {
         use pingora::ErrorType;
@@ -45,7 +56,7 @@ impl NoConnection {
             ErrorType::InvalidCert => "the upstream's certificate is not accepted",
             ErrorType::TLSHandshakeFailure => "the TLS handshake with the upstream failed",
             ErrorType::TLSHandshakeTimedout => "the TLS handshake with the upstream took too long",
-            ErrorType::ConnectRefused => "the upstream refused the connection",
+            ErrorType::ConnectRefused => REFUSED,
             ErrorType::ConnectTimedout => return Self::Timeout,
             _ => "no connection to the upstream",
         })

@@ -2,7 +2,7 @@
 
 use crate::support::{Answer, Door, Gate, Homeserver, Request, Vestibule};
 
-const SYNC: &str = "/_matrix/client/v3/sync?timeout=30000";
+const SYNC: &str = "/_matrix/client/v3/sync?since=s1&timeout=30000";
 
 async fn start() -> (Homeserver, Vestibule, Gate) {
     let gate = Gate::new();

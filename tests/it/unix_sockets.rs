@@ -44,14 +44,19 @@ async fn a_homeserver_may_listen_on_a_unix_socket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_unix_socket_without_a_homeserver_is_a_502() {
+async fn a_unix_socket_without_a_homeserver_is_a_503_in_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("unix:{}", folder.path().join("nobody.sock").display());
-    let vestibule = Vestibule::start_in(tempfile::tempdir().unwrap(), &url, "").await;
+    let vestibule = Vestibule::start_in(
+        tempfile::tempdir().unwrap(),
+        &url,
+        "timeouts.hold = \"100ms\"",
+    )
+    .await;
     let answer = vestibule
         .ask(Door::Plain, &Request::get("/_matrix/x"))
         .await;
-    answer.assert_error(502, "M_UNKNOWN");
+    answer.assert_error(503, "M_UNKNOWN");
 }
 
 #[tokio::test(flavor = "multi_thread")]

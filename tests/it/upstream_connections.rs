@@ -5,12 +5,15 @@ use crate::support::{Answer, Door, Homeserver, Request, Response, Vestibule};
 const TARGET: &str = "/_matrix/client/versions";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_at_the_upstream_address_is_a_502() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
-    let vestibule = Vestibule::start_in(tempfile::tempdir().unwrap(), &url, "").await;
-    for request in [Request::get(TARGET), Request::post(TARGET, "{}")] {
+async fn nobody_at_the_upstream_of_a_route_is_a_502_at_once() {
+    let homeserver = Homeserver::start().await;
+    let nobody = Homeserver::nowhere().await;
+    let route = format!("[[routes]]\npath = \"/elsewhere\"\nupstream = \"{nobody}\"");
+    let vestibule = Vestibule::start(&homeserver, &route).await;
+    for request in [
+        Request::get("/elsewhere"),
+        Request::post("/elsewhere", "{}"),
+    ] {
         vestibule
             .ask(Door::Plain, &request)
             .await
@@ -56,7 +59,7 @@ async fn a_request_without_an_answer_is_not_sent_again_unless_it_may() {
     let homeserver = Homeserver::start().await;
     homeserver.route("*", "/", Answer::hang_up());
     let vestibule = Vestibule::start(&homeserver, "").await;
-    for (method, most) in [("POST", 1), ("PATCH", 1), ("GET", 2), ("PUT", 2)] {
+    for (method, most) in [("POST", 1), ("PATCH", 1), ("GET", 3), ("PUT", 3)] {
         let before = homeserver.requests().len();
         let request = Request::new(method, TARGET).body("{}");
         vestibule

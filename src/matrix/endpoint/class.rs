@@ -193,6 +193,61 @@ impl Class {
     }
 }
 
+impl Class {
+    /// How long a request of this class may wait for an upstream that restarts,
+    /// where its row says nothing else.
+    ///
+    /// Always less than the sender waits. A remote Synapse gives up the keys of
+    /// users and servers after 10 s and most else after 60 s, and then avoids
+    /// us for 10 minutes or longer; clients wait 30 s and more, people at a
+    /// login less. What neighbours ask to learn how the homeserver is waits for
+    /// nothing.
+    pub(super) const fn hold(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::FedTransaction
+            | Self::FedJoin
+            | Self::FedInvite
+            | Self::FedState
+            | Self::FedHistory
+            | Self::FedQuery
+            | Self::FedMedia
+            | Self::FedPolicy
+            | Self::FedUnknown => 50,
+            Self::FedKeys | Self::FedMeta | Self::KeyOwn | Self::KeyNotary => 8,
+            Self::Login
+            | Self::Register
+            | Self::Rendezvous
+            | Self::ClientMeta
+            | Self::WellKnown
+            | Self::Page
+            | Self::Preflight => 20,
+            Self::Internal => 0,
+            Self::Sync
+            | Self::InitialSync
+            | Self::Send
+            | Self::Membership
+            | Self::EventRead
+            | Self::Ephemeral
+            | Self::ToDevice
+            | Self::Keys
+            | Self::AccountData
+            | Self::Push
+            | Self::Presence
+            | Self::Profile
+            | Self::Directory
+            | Self::Account
+            | Self::Report
+            | Self::Appservice
+            | Self::MediaUpload
+            | Self::MediaDownload
+            | Self::MediaOther
+            | Self::Admin
+            | Self::Identity
+            | Self::Unknown => 30,
+        })
+    }
+}
+
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

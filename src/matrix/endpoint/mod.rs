@@ -20,11 +20,18 @@ mod tree;
 mod oracle;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod worker_page;
+#[cfg(test)]
+mod worker_tests;
 
 pub use class::{BodyLimit, Class, STANDARD_BODY_LIMIT};
 pub use row::Row;
 
+use super::initial_sync::Split;
+use super::worker::{Affinity, Group};
 use http::Method;
+use std::time::Duration;
 
 /// The API that a path belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +83,11 @@ impl Api {
             Self::Other => "other",
         }
     }
+
+    /// Whether homeservers call it on each other.
+    pub const fn is_between_servers(self) -> bool {
+        matches!(self, Self::Federation | Self::Key)
+    }
 }
 
 /// What the table says of one request.
@@ -96,6 +108,24 @@ pub struct Endpoint {
     pub is_idempotent: bool,
     /// Whether the protocol wants an `Authorization: X-Matrix` header here.
     pub carries_x_matrix: bool,
+    /// Whether the Matrix Authentication Service answers this in Synapse's
+    /// place where it runs: login, logout and refresh, and nothing else.
+    pub is_mas_compat: bool,
+    /// The workers that answer. Where `split` is given, those that answer a
+    /// request that continues an earlier one.
+    pub group: Group,
+    /// What chooses among the workers of the group.
+    pub affinity: Affinity,
+    /// Which segment of the raw path the affinity goes by, counted from 0 after
+    /// the leading `/`: the room id or alias ([`Affinity::Room`]) or the media
+    /// id ([`Affinity::Media`]).
+    pub key_segment: Option<u8>,
+    /// Where the query decides between `group` and
+    /// [`Group::InitialSynchrotron`]: see [`super::initial_sync`].
+    pub split: Option<Split>,
+    /// How long the request may wait for an upstream that restarts, so that
+    /// whoever sent it still waits for the answer.
+    pub hold: Duration,
 }
 
 /// Finds the operation that `method` on `path` is.
@@ -104,7 +134,8 @@ pub struct Endpoint {
 /// A path or a method on it that the table does not know gives the catch-all
 /// row of its API (`/_matrix/client/*`), in the end `/*` of [`Api::Other`].
 pub fn classify(method: &Method, path: &[u8]) -> Endpoint {
-    tree::find(row::method_bit(method), path).map_or(UNKNOWN, |row| row.endpoint(method))
+    tree::find(row::method_bit(method), path)
+        .map_or(UNKNOWN, |leaf| leaf.row.endpoint(method, leaf.key_segment))
 }
 
 /// All rows of the table, in the order of the files.
@@ -119,4 +150,10 @@ const UNKNOWN: Endpoint = Endpoint {
     class: Class::Unknown,
     is_idempotent: false,
     carries_x_matrix: false,
+    is_mas_compat: false,
+    group: Group::Main,
+    affinity: Affinity::None,
+    key_segment: None,
+    split: None,
+    hold: Duration::ZERO,
 };

@@ -1,6 +1,8 @@
 //! The operations of the specification and the routes of Synapse, as the
 //! fixtures list them, turned into sample paths.
 
+use super::Row;
+
 /// Stands for every parameter in a sample path.
 pub(super) const SAMPLE: &str = "!Id%2Fx:y";
 
@@ -38,6 +40,40 @@ pub(super) fn synapse() -> Vec<Sample> {
         })
     })
     .collect()
+}
+
+/// The paths of a row, with a sample in the place of every parameter.
+pub(super) fn spellings(row: &Row) -> Vec<String> {
+    let path = |template: &str| fill(template).replace("/*", "/any/thing");
+    let mut all: Vec<String> = if row.versions().is_empty() {
+        vec![path(row.template())]
+    } else {
+        let versions = row.versions().iter();
+        versions
+            .map(|v| path(&row.template().replacen("{version}", v, 1)))
+            .collect()
+    };
+    if row.has_optional_slash() {
+        all.extend(all.clone().into_iter().map(|path| path + "/"));
+    }
+    all
+}
+
+/// The routes of Synapse, and whether workers have them as well as the main process.
+pub(super) fn synapse_workers() -> Vec<(Sample, bool)> {
+    let text = include_str!("../../../tests/fixtures/matrix/synapse-workers.csv");
+    lines(text)
+        .flat_map(|fields| {
+            expand(fields[1]).into_iter().map(move |path| {
+                let sample = Sample {
+                    method: fields[0].parse().unwrap(),
+                    path,
+                    source: fields[1].to_owned(),
+                };
+                (sample, fields[2] == "yes")
+            })
+        })
+        .collect()
 }
 
 fn lines(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {

@@ -1,7 +1,10 @@
 //! One row of the endpoint table.
 
 use super::{Api, Class, Endpoint};
+use crate::matrix::initial_sync::Split;
+use crate::matrix::worker::{Affinity, Group};
 use http::Method;
+use std::time::Duration;
 
 pub(super) const GET: u8 = 1;
 pub(super) const POST: u8 = 1 << 1;
@@ -26,6 +29,10 @@ pub(super) fn method_bit(method: &Method) -> u8 {
 
 /// Methods and a path template, and what holds for the requests that match.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts about an operation that have nothing to do with each other"
+)]
 pub struct Row {
     methods: u8,
     versions: &'static [&'static str],
@@ -35,10 +42,16 @@ pub struct Row {
     has_optional_slash: bool,
     is_single_use: bool,
     carries_x_matrix: bool,
+    is_mas_compat: bool,
+    group: Group,
+    affinity: Affinity,
+    split: Option<Split>,
+    hold: Duration,
 }
 
 impl Row {
-    /// A row whose `{version}` segment stands for each of `versions`.
+    /// A row whose `{version}` segment stands for each of `versions`, for the
+    /// main process.
     pub(super) const fn new(
         methods: u8,
         versions: &'static [&'static str],
@@ -55,6 +68,11 @@ impl Row {
             has_optional_slash: false,
             is_single_use: false,
             carries_x_matrix: false,
+            is_mas_compat: false,
+            group: Group::Main,
+            affinity: Affinity::None,
+            split: None,
+            hold: class.hold(),
         }
     }
 
@@ -76,6 +94,31 @@ impl Row {
         self
     }
 
+    /// The workers of `group` answer, and `affinity` chooses among them.
+    pub(super) const fn on(mut self, group: Group, affinity: Affinity) -> Self {
+        self.group = group;
+        self.affinity = affinity;
+        self
+    }
+
+    /// The first request of its kind goes to other workers than those that continue it.
+    pub(super) const fn split(mut self, split: Split) -> Self {
+        self.split = Some(split);
+        self
+    }
+
+    /// MAS answers in Synapse's place where it runs.
+    pub(super) const fn mas_compat(mut self) -> Self {
+        self.is_mas_compat = true;
+        self
+    }
+
+    /// The sender gives up sooner, or later, than with the rest of the class.
+    pub(super) const fn hold(mut self, seconds: u64) -> Self {
+        self.hold = Duration::from_secs(seconds);
+        self
+    }
+
     /// The path template, as logs and metrics show it.
     pub const fn template(&self) -> &'static str {
         self.template
@@ -89,6 +132,16 @@ impl Row {
     /// The class of the row.
     pub const fn class(&self) -> Class {
         self.class
+    }
+
+    /// The workers that answer.
+    pub const fn group(&self) -> Group {
+        self.group
+    }
+
+    /// What chooses among the workers of the group.
+    pub const fn affinity(&self) -> Affinity {
+        self.affinity
     }
 
     /// Whether the row holds for `method`.
@@ -111,7 +164,17 @@ impl Row {
         self.methods & bit != 0
     }
 
-    pub(super) fn endpoint(&self, method: &Method) -> Endpoint {
+    /// Whether requests that have this segment of the template in common belong
+    /// on the same worker.
+    pub(super) fn is_key(&self, segment: &str) -> bool {
+        match self.affinity {
+            Affinity::Room => matches!(segment, "{roomId}" | "{roomIdOrAlias}"),
+            Affinity::Media => segment == "{mediaId}",
+            Affinity::None | Affinity::User | Affinity::Origin | Affinity::Target => false,
+        }
+    }
+
+    pub(super) fn endpoint(&self, method: &Method, key_segment: Option<u8>) -> Endpoint {
         Endpoint {
             template: self.template,
             api: self.api,
@@ -120,6 +183,12 @@ impl Row {
                 && *method != Method::TRACE
                 && !self.is_single_use,
             carries_x_matrix: self.carries_x_matrix,
+            is_mas_compat: self.is_mas_compat,
+            group: self.group,
+            affinity: self.affinity,
+            key_segment,
+            split: self.split,
+            hold: self.hold,
         }
     }
 }

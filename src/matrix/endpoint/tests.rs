@@ -1,24 +1,7 @@
-use super::oracle::{SAMPLE, Sample, fill, specification, synapse};
+use super::oracle::{SAMPLE, Sample, specification, spellings, synapse};
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashSet;
-
-/// The paths of a row, with a sample in the place of every parameter.
-fn spellings(row: &Row) -> Vec<String> {
-    let path = |template: &str| fill(template).replace("/*", "/any/thing");
-    let mut all: Vec<String> = if row.versions().is_empty() {
-        vec![path(row.template())]
-    } else {
-        let versions = row.versions().iter();
-        versions
-            .map(|v| path(&row.template().replacen("{version}", v, 1)))
-            .collect()
-    };
-    if row.has_optional_slash() {
-        all.extend(all.clone().into_iter().map(|path| path + "/"));
-    }
-    all
-}
 
 /// Says by comparing segments, without the tree, whether a row holds for a path.
 fn fits(row: &Row, path: &str) -> bool {

@@ -18,9 +18,17 @@ static TREE: LazyLock<Node> = LazyLock::new(|| {
     root
 });
 
+/// A row at the end of one of its paths.
+#[derive(Clone, Copy)]
+pub(super) struct Leaf {
+    pub(super) row: &'static Row,
+    /// See [`super::Endpoint::key_segment`]; it differs between the versions of a row.
+    pub(super) key_segment: Option<u8>,
+}
+
 /// The row for a method and a raw path; `None` only where the path is empty
 /// or does not begin with `/`.
-pub(super) fn find(method: u8, path: &[u8]) -> Option<&'static Row> {
+pub(super) fn find(method: u8, path: &[u8]) -> Option<Leaf> {
     let (b'/', rest) = path.split_first()? else {
         return None;
     };
@@ -35,9 +43,9 @@ struct Node {
     literals: Vec<(&'static [u8], Node)>,
     parameter: Option<Box<Node>>,
     /// Rows whose template ends here.
-    rows: Vec<&'static Row>,
+    leaves: Vec<Leaf>,
     /// Rows whose template ends here in `*`: any further segments, or none.
-    catch_all: Vec<&'static Row>,
+    catch_all: Vec<Leaf>,
 }
 
 impl Node {
@@ -56,16 +64,23 @@ impl Node {
 
     fn insert(&mut self, segments: impl Iterator<Item = &'static str>, row: &'static Row) {
         let mut node = self;
-        for segment in segments {
+        let mut leaf = Leaf {
+            row,
+            key_segment: None,
+        };
+        for (at, segment) in (0..).zip(segments) {
             if segment == "*" {
-                node.catch_all.push(row);
+                node.catch_all.push(leaf);
                 return;
+            }
+            if row.is_key(segment) {
+                leaf.key_segment = Some(at);
             }
             node = node.child(segment);
         }
-        node.rows.push(row);
+        node.leaves.push(leaf);
         if row.has_optional_slash() {
-            node.child("").rows.push(row);
+            node.child("").leaves.push(leaf);
         }
     }
 
@@ -98,15 +113,15 @@ impl Node {
     }
 
     /// `path` is what follows the `/` after this node's segment, `None` at the path's end.
-    fn find(&self, method: u8, path: Option<&[u8]>) -> Option<&'static Row> {
+    fn find(&self, method: u8, path: Option<&[u8]>) -> Option<Leaf> {
         let below = match path {
-            None => pick(&self.rows, method),
+            None => pick(&self.leaves, method),
             Some(path) => self.find_below(method, path),
         };
         below.or_else(|| pick(&self.catch_all, method))
     }
 
-    fn find_below(&self, method: u8, path: &[u8]) -> Option<&'static Row> {
+    fn find_below(&self, method: u8, path: &[u8]) -> Option<Leaf> {
         let (segment, rest) = match path.iter().position(|&b| b == b'/') {
             Some(at) => (path.get(..at)?, path.get(at + 1..)),
             None => (path, None),
@@ -117,8 +132,9 @@ impl Node {
     }
 }
 
-fn pick(rows: &[&'static Row], method: u8) -> Option<&'static Row> {
-    rows.iter().copied().find(|row| row.has_method(method))
+fn pick(leaves: &[Leaf], method: u8) -> Option<Leaf> {
+    let mut leaves = leaves.iter().copied();
+    leaves.find(|leaf| leaf.row.has_method(method))
 }
 
 /// The length and the first seven bytes of a segment in one number. Two

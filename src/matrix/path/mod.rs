@@ -11,6 +11,12 @@ pub fn path_of(target: &[u8]) -> &[u8] {
     target.split(|&b| b == b'?').next().unwrap_or(target)
 }
 
+/// The query of a target: what stands behind the first `?`; empty where there is none.
+pub fn query_of(target: &[u8]) -> &[u8] {
+    let path = path_of(target);
+    target.get(path.len() + 1..).unwrap_or_default()
+}
+
 /// Whether the raw `path` begins with `prefix` and ends there or goes on with `/`.
 ///
 /// `prefix` is a path without a `/` at its end; the empty prefix holds every path.

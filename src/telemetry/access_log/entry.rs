@@ -26,6 +26,10 @@ pub(super) struct Entry {
     bytes_out: u64,
     duration: Duration,
     upstream: Option<Arc<str>>,
+    group: Option<&'static str>,
+    placed_by: Option<&'static str>,
+    queued: Option<Duration>,
+    held: Option<Duration>,
     upstream_connect: Option<Duration>,
     upstream_first_byte: Option<Duration>,
     outcome: Outcome,
@@ -73,6 +77,10 @@ impl Entry {
             bytes_out: record.bytes_out,
             duration: record.duration,
             upstream: record.upstream.cloned(),
+            group: record.group,
+            placed_by: record.placed_by,
+            queued: record.queued,
+            held: record.held,
             upstream_connect: record.upstream_connect,
             upstream_first_byte: record.upstream_first_byte,
             outcome: record.outcome,
@@ -103,6 +111,10 @@ impl Entry {
             bytes_out: 0,
             duration: Duration::ZERO,
             upstream: None,
+            group: None,
+            placed_by: None,
+            queued: None,
+            held: None,
             upstream_connect: None,
             upstream_first_byte: None,
             outcome: Outcome::Refused(reason),
@@ -111,7 +123,7 @@ impl Entry {
     }
 
     /// Every field with its name, in the order of writing.
-    pub(super) fn fields(&self) -> [(&'static str, Option<Value<'_>>); 21] {
+    pub(super) fn fields(&self) -> [(&'static str, Option<Value<'_>>); 25] {
         use Value::{Address, Milliseconds, Number, Text, Time};
         let (refused, failed) = match self.outcome {
             Outcome::Served => (None, None),
@@ -134,6 +146,10 @@ impl Entry {
             ("failed", failed.map(Text)),
             ("origin", self.texts.origin().map(Text)),
             ("upstream", self.upstream.as_deref().map(Text)),
+            ("group", self.group.map(Text)),
+            ("placed_by", self.placed_by.map(Text)),
+            ("queued_ms", self.queued.map(Milliseconds)),
+            ("held_ms", self.held.map(Milliseconds)),
             ("connect_ms", self.upstream_connect.map(Milliseconds)),
             ("first_byte_ms", self.upstream_first_byte.map(Milliseconds)),
             ("bytes_in", Some(Number(self.bytes_in))),

@@ -97,6 +97,31 @@ families! {
     upstream_connect_seconds: Histogram ["upstream"] in SETUP_SECONDS = "vestibule_upstream_connect_seconds";
     /// Time from sending the request to the first byte of the upstream's answer.
     upstream_first_byte_seconds: Histogram ["upstream"] in REQUEST_SECONDS = "vestibule_upstream_first_byte_seconds";
+    /// Requests for public documents, by endpoint and where the answer came from: "hit" and
+    /// "revalidated" from memory, the latter while a new one was fetched; "stale" from memory as the
+    /// homeserver was down; "shared" from a request that was under way; "miss" from the homeserver;
+    /// "passed" from there as for any other request.
+    edge_cache: IntCounter ["endpoint", "result"] = "vestibule_edge_cache_requests_total";
+    /// Public documents that have a place in memory.
+    edge_cache_documents: IntGauge [] = "vestibule_edge_cache_documents";
+    /// Requests of a homeserver with workers, by the group whose work they were, the process that
+    /// got them and why: "key" (its user, room, server or media leads there), "moved" (the
+    /// key's own process has too much to do or is away), "least" (no key), or, as those
+    /// whose work it is are away, `stand_in` or "main".
+    placements: IntCounter ["site", "group", "upstream", "by"] = "vestibule_placements_total";
+    /// Requests that waited for a turn at a process, by group and how that ended.
+    queued: IntCounter ["group", "outcome"] = "vestibule_queued_requests_total";
+    /// Requests that waited for a process that was away, by class and how that ended.
+    held: IntCounter ["class", "outcome"] = "vestibule_held_requests_total";
+    /// Requests sent once more after a connection ended without an answer.
+    repeated: IntCounter ["upstream"] = "vestibule_repeated_requests_total";
+    /// Whether an upstream is there: 1 well, 0.5 where it fails its health checks, 0 away.
+    upstream_up: Gauge ["upstream"] = "vestibule_upstream_up";
+    /// Look-ups of the user behind an access token, by result: "found", "refused" by the homeserver,
+    /// "failed" without an answer of use, or "busy" and not made, as too many were under way.
+    user_lookups: IntCounter ["result"] = "vestibule_user_lookups_total";
+    /// Access tokens whose user, or lack of one, is remembered.
+    user_tokens: IntGauge [] = "vestibule_user_tokens";
     /// Access log records lost: the queue was full or the write failed.
     access_log_dropped: IntCounter ["reason"] = "vestibule_access_log_records_dropped_total";
     /// The configuration in force: 1 at the start, one more with each reload.

@@ -39,10 +39,32 @@ impl Metrics {
             || self.resolve(labels, upstream),
             |series| series.add(record),
         );
+        self.count_placement(record, site, class);
         match record.outcome {
             Outcome::Served => {}
             Outcome::Refused(reason) => self.families.refusals.with([reason], IntCounter::inc),
             Outcome::Failed(reason) => self.families.failures.with([reason], IntCounter::inc),
+        }
+    }
+
+    /// Counts how a request found its process, where there was something to find.
+    fn count_placement(&self, record: &AccessRecord<'_>, site: &str, class: &str) {
+        let (Some(group), families) = (record.group, &self.families) else {
+            return;
+        };
+        if let (Some(by), Some(upstream)) = (record.placed_by, record.upstream) {
+            let labels = [site, group, upstream, by];
+            families.placements.with(labels, IntCounter::inc);
+        }
+        let outcome = match record.outcome {
+            Outcome::Served => "served",
+            Outcome::Refused(reason) | Outcome::Failed(reason) => reason,
+        };
+        if record.queued.is_some() {
+            families.queued.with([group, outcome], IntCounter::inc);
+        }
+        if record.held.is_some() {
+            families.held.with([class, outcome], IntCounter::inc);
         }
     }
 

@@ -21,7 +21,7 @@ use super::within;
 pub(crate) struct Homeserver {
     url: String,
     shared: Arc<Shared>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 #[derive(Default)]
@@ -54,6 +54,19 @@ impl Homeserver {
         Self::serve(url, Acceptor::Tcp(listener))
     }
 
+    /// Where nobody listens, until [`start_at`](Self::start_at).
+    pub(crate) async fn nowhere() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    }
+
+    /// At the URL of one that has ended, or that never was.
+    pub(crate) async fn start_at(url: &str) -> Self {
+        let address = url.strip_prefix("http://").unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
+        Self::serve(url.to_owned(), Acceptor::Tcp(listener))
+    }
+
     /// On a unix socket at `path`.
     pub(crate) fn start_unix(path: &Path) -> Self {
         let listener = UnixListener::bind(path).unwrap();
@@ -76,11 +89,12 @@ impl Homeserver {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept_all(acceptor, shared.clone()));
-        Self {
-            url,
-            shared,
-            _tasks: tasks,
-        }
+        Self { url, shared, tasks }
+    }
+
+    /// Ends it, as SIGKILL ends a process.
+    pub(crate) async fn kill(mut self) {
+        self.tasks.shutdown().await;
     }
 
     /// What a configuration calls it: `http://…`, `https://…` or `unix:…`.

@@ -4,6 +4,7 @@
 use super::super::row::{ANY, GET, OPTIONS, POST, PUT, Row};
 use super::super::{Api, Class};
 use super::FIXED;
+use crate::matrix::worker::{Affinity, Group};
 
 const MEDIA_VERSIONS: &[&str] = &["r0", "v3", "v1"];
 
@@ -47,50 +48,50 @@ pub(super) const ROWS: &[Row] = &[
 
     // The content repository before authenticated media
     Row::new(OPTIONS, FIXED, "/_matrix/media/*", Api::Media, Class::Preflight),
-    Row::new(ANY, FIXED, "/_matrix/media/*", Api::Media, Class::Unknown),
-    media(POST, "/_matrix/media/{version}/upload", Class::MediaUpload),
-    Row::new(PUT, FIXED, "/_matrix/media/v3/upload/{serverName}/{mediaId}", Api::Media, Class::MediaUpload),
-    Row::new(POST, FIXED, "/_matrix/media/v1/create", Api::Media, Class::MediaOther),
-    media(GET, "/_matrix/media/{version}/config", Class::MediaOther),
-    media(GET, "/_matrix/media/{version}/preview_url", Class::MediaDownload),
-    media(GET, "/_matrix/media/{version}/download/{serverName}/{mediaId}", Class::MediaDownload),
-    media(GET, "/_matrix/media/{version}/download/{serverName}/{mediaId}/{fileName}", Class::MediaDownload),
-    media(GET, "/_matrix/media/{version}/thumbnail/{serverName}/{mediaId}", Class::MediaDownload),
+    Row::new(ANY, FIXED, "/_matrix/media/*", Api::Media, Class::Unknown).on(Group::MediaRepository, Affinity::None),
+    media(POST, "/_matrix/media/{version}/upload", Class::MediaUpload).on(Group::MediaRepository, Affinity::None),
+    Row::new(PUT, FIXED, "/_matrix/media/v3/upload/{serverName}/{mediaId}", Api::Media, Class::MediaUpload).on(Group::MediaRepository, Affinity::Media),
+    Row::new(POST, FIXED, "/_matrix/media/v1/create", Api::Media, Class::MediaOther).on(Group::MediaRepository, Affinity::None),
+    media(GET, "/_matrix/media/{version}/config", Class::MediaOther).on(Group::MediaRepository, Affinity::None),
+    media(GET, "/_matrix/media/{version}/preview_url", Class::MediaDownload).on(Group::MediaRepository, Affinity::Target),
+    media(GET, "/_matrix/media/{version}/download/{serverName}/{mediaId}", Class::MediaDownload).on(Group::MediaRepository, Affinity::Media),
+    media(GET, "/_matrix/media/{version}/download/{serverName}/{mediaId}/{fileName}", Class::MediaDownload).on(Group::MediaRepository, Affinity::Media),
+    media(GET, "/_matrix/media/{version}/thumbnail/{serverName}/{mediaId}", Class::MediaDownload).on(Group::MediaRepository, Affinity::Media),
 
     // Documents about a server name
     Row::new(OPTIONS, FIXED, "/.well-known/matrix/*", Api::WellKnown, Class::Preflight),
     Row::new(ANY, FIXED, "/.well-known/matrix/*", Api::WellKnown, Class::Unknown),
-    well_known(GET, "/.well-known/matrix/server"),
-    well_known(GET, "/.well-known/matrix/client"),
+    well_known(GET, "/.well-known/matrix/server").on(Group::ClientReader, Affinity::None),
+    well_known(GET, "/.well-known/matrix/client").on(Group::ClientReader, Affinity::None),
     well_known(GET, "/.well-known/matrix/support"),
     well_known(GET, "/.well-known/matrix/policy_server"),
 
     // Pages of Synapse for browsers
     page(GET, "/_matrix/static/*", Api::Static),
     page(GET | POST, "/_matrix/consent", Api::Static),
-    page(GET, "/_matrix/saml2/metadata.xml", Api::Static),
-    page(GET | POST, "/_matrix/saml2/authn_response", Api::Static).single_use(),
+    page(GET, "/_matrix/saml2/metadata.xml", Api::Static).on(Group::SsoLogin, Affinity::None),
+    page(GET | POST, "/_matrix/saml2/authn_response", Api::Static).single_use().on(Group::SsoLogin, Affinity::None),
     Row::new(OPTIONS, FIXED, "/_synapse/client/*", Api::SynapseClient, Class::Preflight),
     Row::new(ANY, FIXED, "/_synapse/client/*", Api::SynapseClient, Class::Unknown),
-    page(GET, "/_synapse/client/pick_idp", Api::SynapseClient),
-    page(GET, "/_synapse/client/pick_username", Api::SynapseClient),
-    page(GET | POST, "/_synapse/client/pick_username/account_details", Api::SynapseClient),
-    page(GET, "/_synapse/client/pick_username/check", Api::SynapseClient),
-    page(GET | POST, "/_synapse/client/new_user_consent", Api::SynapseClient),
-    page(GET, "/_synapse/client/sso_register", Api::SynapseClient).single_use(),
-    page(GET | POST, "/_synapse/client/unsubscribe", Api::SynapseClient),
-    page(GET | POST, "/_synapse/client/oidc/callback", Api::SynapseClient).single_use(),
-    page(POST, "/_synapse/client/oidc/backchannel_logout", Api::SynapseClient),
-    page(GET, "/_synapse/client/saml2/metadata.xml", Api::SynapseClient),
-    page(GET | POST, "/_synapse/client/saml2/authn_response", Api::SynapseClient).single_use(),
+    page(GET, "/_synapse/client/pick_idp", Api::SynapseClient).on(Group::SsoLogin, Affinity::None),
+    page(GET, "/_synapse/client/pick_username", Api::SynapseClient).on(Group::SsoLogin, Affinity::None),
+    page(GET | POST, "/_synapse/client/pick_username/account_details", Api::SynapseClient).on(Group::SsoLogin, Affinity::None),
+    page(GET, "/_synapse/client/pick_username/check", Api::SynapseClient).on(Group::SsoLogin, Affinity::None),
+    page(GET | POST, "/_synapse/client/new_user_consent", Api::SynapseClient).on(Group::SsoLogin, Affinity::None),
+    page(GET, "/_synapse/client/sso_register", Api::SynapseClient).single_use().on(Group::SsoLogin, Affinity::None),
+    page(GET | POST, "/_synapse/client/unsubscribe", Api::SynapseClient).on(Group::ClientReader, Affinity::None),
+    page(GET | POST, "/_synapse/client/oidc/callback", Api::SynapseClient).single_use().on(Group::SsoLogin, Affinity::None),
+    page(POST, "/_synapse/client/oidc/backchannel_logout", Api::SynapseClient).on(Group::SsoLogin, Affinity::None),
+    page(GET, "/_synapse/client/saml2/metadata.xml", Api::SynapseClient).on(Group::SsoLogin, Affinity::None),
+    page(GET | POST, "/_synapse/client/saml2/authn_response", Api::SynapseClient).single_use().on(Group::SsoLogin, Affinity::None),
     page(GET | POST, "/_synapse/client/password_reset/email/submit_token", Api::SynapseClient).single_use(),
-    page(GET, "/_synapse/client/media_upload_limit_exceeded", Api::SynapseClient),
-    page(GET, "/_synapse/client/v1/config/federation_whitelist", Api::SynapseClient),
+    page(GET, "/_synapse/client/media_upload_limit_exceeded", Api::SynapseClient).on(Group::ClientReader, Affinity::None),
+    page(GET, "/_synapse/client/v1/config/federation_whitelist", Api::SynapseClient).on(Group::ClientReader, Affinity::None),
     Row::new(ANY, FIXED, "/_synapse/client/rendezvous/{sessionId}", Api::SynapseClient, Class::Rendezvous),
 
     // Between the homeserver and its neighbours
     internal(ANY, "/_synapse/*"),
-    internal(ANY, "/_synapse/mas/*"),
+    internal(ANY, "/_synapse/mas/*").on(Group::GenericWorker, Affinity::None).hold(20),
     internal(ANY, "/_synapse/metrics"),
     internal(ANY, "/_synapse/replication/*"),
     internal(GET, "/_synapse/ess/version"),
