@@ -16,6 +16,7 @@
 //! | [`upstream`] | where requests go: addresses, deadlines, pools, connections |
 //! | [`proxy`] | the life of a request in order, and the one `ProxyHttp`, for tunnels |
 //! | [`telemetry`] | log, access log, metrics: every name declared once |
+//! | [`federation`] | the doctor: discovery, probes and keys as other servers see them, and the report |
 //! | [`admin`] | health, readiness and metrics on a listener of its own |
 //!
 //! The life of a request is told in `docs/ARCHITECTURE.md`.
@@ -23,6 +24,7 @@
 pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod federation;
 pub mod listen;
 pub mod matrix;
 pub mod message;

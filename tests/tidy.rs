@@ -54,6 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
+    ("federation", &["matrix", "message"]),
     (
         "admin",
         &[
@@ -85,6 +86,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "admin",
             "config",
+            "federation",
             "listen",
             "matrix",
             "message",

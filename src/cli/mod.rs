@@ -3,6 +3,7 @@
 //! Commands write to a [`Terminal`] that is passed in, so that tests read what
 //! they say.
 
+pub mod check;
 pub mod config;
 pub mod explain;
 pub mod run;
@@ -40,6 +41,8 @@ enum Command {
     Config(config::Command),
     /// Tell what would happen to a request, and why
     Explain(explain::Command),
+    /// Find out whether other servers and clients can reach a homeserver, and if not, why
+    Check(Box<check::Arguments>),
     /// Print the version
     Version,
 }
@@ -52,6 +55,8 @@ pub struct Terminal<'a> {
     pub err: &'a mut dyn Write,
     /// Whether problems are shown in colour.
     pub is_coloured: bool,
+    /// Whether results are.
+    pub is_out_coloured: bool,
 }
 
 /// How a command ended, as scripts see it.
@@ -61,6 +66,8 @@ pub enum Exit {
     Done,
     /// 1: failed.
     Failed,
+    /// 2: what was checked has problems.
+    Problems,
     /// 64: wrong arguments or a bad configuration (`EX_USAGE` of sysexits.h).
     Usage,
 }
@@ -70,6 +77,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
+            Exit::Problems => 2,
             Exit::Usage => 64,
         })
     }
@@ -91,6 +99,7 @@ pub fn main(
         Command::Run { file } => run::run(&file, terminal),
         Command::Config(command) => config::run(&command, terminal),
         Command::Explain(command) => explain::run(&command, terminal),
+        Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Version => {
             writeln!(terminal.out, "vestibule {}", env!("CARGO_PKG_VERSION"))?;
             Ok(Exit::Done)
@@ -142,6 +151,7 @@ mod tests {
             out: &mut out,
             err: &mut err,
             is_coloured: false,
+            is_out_coloured: false,
         };
         let arguments = ["vestibule"].iter().chain(arguments).map(OsString::from);
         let exit = main(arguments, &mut terminal).unwrap();

@@ -1,0 +1,100 @@
+//! Signing keys, and the clock.
+
+use serde_json::json;
+
+use super::deployment::Deployment;
+use super::deployment::Kind;
+use super::homeserver::Homeserver;
+use super::nginx::Nginx;
+
+async fn deployed(homeserver: Homeserver) -> Option<Deployment> {
+    let stub = homeserver.start().await;
+    let mut deployment = Deployment::new().with_certificate();
+    let text = Nginx::default().text();
+    let listen = deployment.start(Kind::Nginx, &text, stub).await?;
+    deployment.route_all(listen);
+    Some(deployment)
+}
+
+async fn finds(change: impl FnOnce(&mut Homeserver), ids: &[&str]) {
+    let mut homeserver = Homeserver::new("a.test");
+    change(&mut homeserver);
+    if let Some(deployment) = deployed(homeserver).await {
+        deployment.check().await.finds(ids);
+    }
+}
+
+#[tokio::test]
+async fn stale_keys() {
+    finds(|stub| stub.keys_valid_for = -86_400, &["key.expired"]).await;
+}
+
+#[tokio::test]
+async fn keys_that_are_about_to_expire() {
+    finds(|stub| stub.keys_valid_for = 600, &["key.expiring"]).await;
+}
+
+#[tokio::test]
+async fn keys_of_another_server() {
+    finds(
+        |stub| stub.server_name = "matrix.a.test".into(),
+        &["key.server_name"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn keys_that_were_rewritten() {
+    finds(
+        |stub| stub.spoil = |document| document["old_verify_keys"] = json!({ "x": 1 }),
+        &["key.signature"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn no_keys() {
+    finds(
+        |stub| stub.alter = |document| document["verify_keys"] = json!({}),
+        &["key.none"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_published_key() {
+    finds(
+        |stub| {
+            stub.alter = |document| {
+                document["verify_keys"]["ed25519:ess"] =
+                    json!({ "key": "l/O9hxMVKB6Lg+3Hqf0FQQZhVESQcMzbPN1Cz2nM3og" });
+            };
+        },
+        &["key.banned"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ahead() {
+    // nginx has a clock of its own.
+    let mut stub = Homeserver::new("a.test");
+    stub.skew = 7200;
+    if let Some(deployment) = super::haproxy::deployed(&super::haproxy::text(""), stub).await {
+        deployment.check().await.finds(&["key.skew"]);
+    }
+}
+
+#[tokio::test]
+async fn another_key_than_the_one_given() {
+    let homeserver = Homeserver::new("a.test");
+    let Some(mut deployment) = deployed(homeserver).await else {
+        return;
+    };
+    let other = "ed25519 zoo AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
+    let key = deployment.write("other.key", other);
+    deployment
+        .arguments
+        .extend(["--signing-key".into(), key.display().to_string()]);
+    deployment.check().await.finds(&["sig.key"]);
+}
