@@ -12,6 +12,7 @@
 //! | [`matrix`] | pure knowledge of Matrix: server names, endpoints, well-known documents, errors |
 //! | [`message`] | HTTP heads, whose fields keep their order and spelling, and the decoder of chunks |
 //! | [`route`] | (site, method, raw path) to a route |
+//! | [`synapse`] | what Synapse's own files say: import, and what is wrong beside a configuration |
 //! | [`policy`] | checks and header rules as pure functions |
 //! | [`upstream`] | where requests go: addresses, deadlines, pools, connections |
 //! | [`proxy`] | the life of a request in order, and the one `ProxyHttp`, for tunnels |
@@ -33,5 +34,6 @@ pub mod proxy;
 pub mod route;
 pub mod runtime;
 pub mod snapshot;
+pub mod synapse;
 pub mod telemetry;
 pub mod upstream;

@@ -32,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("matrix", &[]),
     ("message", &[]),
     ("config", &["matrix"]),
+    ("synapse", &["config", "matrix"]),
     ("policy", &["matrix", "message"]),
     ("route", &["matrix", "message", "policy"]),
     ("telemetry", &["matrix"]),
@@ -95,6 +96,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "route",
             "runtime",
             "snapshot",
+            "synapse",
             "telemetry",
             "upstream",
         ],
@@ -106,7 +108,7 @@ const KNOWS_THE_ENGINE: &[&str] = &["admin", "listen", "proxy", "runtime", "upst
 
 /// Modules of pure functions over data: what they answer depends on what they
 /// are given, so a table of inputs tests them.
-const PURE: &[&str] = &["matrix", "message", "policy", "route"];
+const PURE: &[&str] = &["matrix", "message", "policy", "route", "synapse"];
 const IMPURE: &[&str] = &[
     "async ",
     ".await",

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Exit, Terminal, load};
+use super::{Exit, Terminal, load, synapse_files, tell};
 use crate::config::{self, AdminAddress, Config, Diagnostics};
+use crate::synapse::{Fault, Kind, Remark, lint};
 
 /// What to do with configurations.
 #[derive(Debug, Subcommand)]
@@ -19,6 +20,9 @@ pub enum Command {
         /// Report as JSON on standard output
         #[arg(long)]
         json: bool,
+        /// A file of Synapse that must agree with it: homeserver.yaml, and again for each worker's
+        #[arg(long, value_name = "FILE")]
+        synapse: Vec<PathBuf>,
     },
     /// Print a file with every default filled in
     Show {
@@ -44,8 +48,11 @@ pub enum Command {
 /// When the terminal cannot be written to.
 pub fn run(command: &Command, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     match command {
-        Command::Check { file, json: true } => check_as_json(file, terminal),
-        Command::Check { file, json: false } => check(file, terminal),
+        Command::Check {
+            file,
+            json,
+            synapse,
+        } => check(file, synapse, *json, terminal),
         Command::Show { file, json } => show(file, *json, terminal),
         Command::Reference { toml } => {
             let text = if *toml {
@@ -63,27 +70,73 @@ pub fn run(command: &Command, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     }
 }
 
-fn check(file: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let Some(config) = load(file, terminal)? else {
-        return Ok(Exit::Usage);
+fn check(
+    file: &Path,
+    synapse: &[PathBuf],
+    as_json: bool,
+    terminal: &mut Terminal<'_>,
+) -> io::Result<Exit> {
+    let config = match Config::load(file) {
+        Ok(config) => config,
+        Err(problems) if as_json => {
+            let report = json!({ "ok": false, "problems": listed(&problems) });
+            writeln!(terminal.out, "{report:#}")?;
+            return Ok(Exit::Usage);
+        }
+        Err(problems) => {
+            tell(&problems, terminal)?;
+            return Ok(Exit::Usage);
+        }
     };
-    writeln!(terminal.out, "ok: {}", summary(&config))?;
-    Ok(Exit::Done)
+    let remarks = if synapse.is_empty() {
+        Vec::new()
+    } else {
+        match synapse_files::read(synapse) {
+            Ok(deployment) => lint(&deployment, &config),
+            Err(faults) => return unreadable(&faults, as_json, terminal),
+        }
+    };
+    let is_ok = remarks.iter().all(|remark| remark.kind != Kind::Problem);
+    if as_json {
+        let report = report(&config, &remarks, is_ok);
+        writeln!(terminal.out, "{report:#}")?;
+    } else {
+        for remark in &remarks {
+            writeln!(terminal.err, "{remark}")?;
+        }
+        if is_ok {
+            writeln!(terminal.out, "ok: {}", summary(&config))?;
+        }
+    }
+    Ok(if is_ok { Exit::Done } else { Exit::Problems })
 }
 
-fn check_as_json(file: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let (report, exit) = match Config::load(file) {
-        Ok(config) => (
-            json!({ "ok": true, "summary": summary(&config) }),
-            Exit::Done,
-        ),
-        Err(problems) => (
-            json!({ "ok": false, "problems": listed(&problems) }),
-            Exit::Usage,
-        ),
+fn report(config: &Config, remarks: &[Remark], is_ok: bool) -> serde_json::Value {
+    let of_kind = |kind| {
+        let of_kind = remarks.iter().filter(move |remark| remark.kind == kind);
+        let listed = of_kind.map(|one| json!({ "message": one.message, "help": one.help }));
+        listed.collect::<Vec<_>>()
     };
-    writeln!(terminal.out, "{report:#}")?;
-    Ok(exit)
+    json!({
+        "ok": is_ok,
+        "summary": summary(config),
+        "problems": of_kind(Kind::Problem),
+        "warnings": of_kind(Kind::Warning),
+    })
+}
+
+/// Tells why Synapse's files cannot be understood.
+fn unreadable(faults: &[Fault], as_json: bool, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    if as_json {
+        let problems = faults
+            .iter()
+            .map(|fault| json!({ "message": fault.to_string() }));
+        let report = json!({ "ok": false, "problems": problems.collect::<Vec<_>>() });
+        writeln!(terminal.out, "{report:#}")?;
+        return Ok(Exit::Usage);
+    }
+    synapse_files::tell(faults, terminal)?;
+    Ok(Exit::Usage)
 }
 
 fn listed(problems: &Diagnostics) -> Vec<serde_json::Value> {
@@ -171,6 +224,46 @@ mod tests {
         assert_eq!(exit, Exit::Usage);
         assert_eq!(report["problems"][2]["line"], 3);
         assert_eq!(report["problems"][2]["help"], "did you mean `hosts`?");
+    }
+
+    #[test]
+    fn check_beside_synapse_ends_with_2_when_something_would_fail() {
+        let (folder, path) = file(MINIMAL);
+        let synapse = folder.path().join("homeserver.yaml");
+        let check = |resources: &str, json: &[&str]| {
+            let text = format!(
+                "server_name: example.com\nlisteners: [{{type: http, port: 8008, bind_addresses: ['::1'], \
+                 x_forwarded: true, resources: [{{names: [{resources}]}}]}}]"
+            );
+            std::fs::write(&synapse, text).unwrap();
+            let arguments = [
+                "config",
+                "check",
+                &path,
+                "--synapse",
+                synapse.to_str().unwrap(),
+            ];
+            ran(&[&arguments, json].concat())
+        };
+        let (exit, out, err) = check("client, federation", &[]);
+        assert_eq!(exit, Exit::Done, "{err}");
+        assert!(
+            out.starts_with("ok: ") && err.starts_with("warning: "),
+            "{err}"
+        );
+        let (exit, out, err) = check("client", &[]);
+        assert_eq!((exit, &*out), (Exit::Problems, ""));
+        assert!(
+            err.starts_with("problem: the main process answers other servers with 404"),
+            "{err}"
+        );
+        let (exit, out, _) = check("client", &["--json"]);
+        let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((exit, &report["ok"]), (Exit::Problems, &false.into()));
+        assert_eq!(report["problems"].as_array().unwrap().len(), 1);
+        let (exit, out, err) = check("everything", &[]);
+        assert_eq!((exit, &*out), (Exit::Usage, ""));
+        assert!(err.contains("\"everything\" is not a resource"), "{err}");
     }
 
     #[test]

@@ -6,7 +6,9 @@
 pub mod check;
 pub mod config;
 pub mod explain;
+pub mod import;
 pub mod run;
+mod synapse_files;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -39,6 +41,9 @@ enum Command {
     /// Look into configurations
     #[command(subcommand)]
     Config(config::Command),
+    /// Write a configuration from another program's
+    #[command(subcommand)]
+    Import(import::Command),
     /// Tell what would happen to a request, and why
     Explain(explain::Command),
     /// Find out whether other servers and clients can reach a homeserver, and if not, why
@@ -98,6 +103,7 @@ pub fn main(
     match arguments.command {
         Command::Run { file } => run::run(&file, terminal),
         Command::Config(command) => config::run(&command, terminal),
+        Command::Import(command) => import::run(&command, terminal),
         Command::Explain(command) => explain::run(&command, terminal),
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Version => {

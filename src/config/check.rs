@@ -9,7 +9,7 @@ use super::section::Report;
 use super::site::Site;
 use super::span::{Span, Spanned};
 use super::value::{Host, ListenAddress};
-use super::{AdminAddress, Config};
+use super::{AdminAddress, Config, check_workers};
 
 impl Config {
     pub(super) fn check(&self, report: &Report<'_>, listeners_are_known: bool) {
@@ -18,6 +18,7 @@ impl Config {
         problems.extend(self.addresses_twice());
         for site in &self.sites {
             problems.extend(never_asked(site));
+            problems.extend(check_workers::problems(site));
             if listeners_are_known {
                 problems.extend(self.impossible_delegation(site));
             }

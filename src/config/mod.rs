@@ -9,6 +9,7 @@
 
 mod admin;
 mod check;
+mod check_workers;
 mod diagnostic;
 mod health;
 mod json;

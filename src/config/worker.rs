@@ -7,7 +7,7 @@ use super::diagnostic::Diagnostic;
 use super::section::Section;
 use super::span::Spanned;
 use super::upstream::Upstream;
-use super::value::{Count, GroupName, Timeout, WorkerName};
+use super::value::{Count, GroupName, Timeout, UpstreamAddress, WorkerName};
 use crate::matrix::worker::Group;
 
 /// One process of Synapse beside the main one.
@@ -36,7 +36,8 @@ pub struct Worker {
 pub enum Discover {
     /// One, at any of the name's addresses.
     Off,
-    /// One at each address (A and AAAA), such as the pods of a headless Service.
+    /// One at each address (A, or AAAA where there is no A), such as the pods of
+    /// a headless Service.
     Addresses,
     /// One at each target of the name's SRV records, which also bring the port.
     Srv,
@@ -124,13 +125,25 @@ impl Worker {
                 report.add(problem.help("the main process is `homeserver`: leave \"main\" out"));
             }
         }
-        let discover = section.or("discover", Discover::Off);
+        let discover: Spanned<Discover> = section.or("discover", Spanned::from(Discover::Off));
+        if let Some(upstream) = &upstream
+            && *discover != Discover::Off
+            && !has_discoverable_name(upstream)
+        {
+            let message = format!("DNS cannot tell the processes at \"{}\"", upstream.url);
+            let problem = Diagnostic::new(message, discover.span());
+            report.add(problem.help("write http:// and a host name, or leave `discover` out"));
+        }
         section.finish();
         Some(Self {
             name: name?,
             upstream: upstream?,
             groups,
-            discover,
+            discover: *discover,
         })
     }
+}
+
+fn has_discoverable_name(upstream: &Upstream) -> bool {
+    matches!(&*upstream.url, UpstreamAddress::Http { host, .. } if host.ip().is_none())
 }

@@ -128,6 +128,11 @@ impl Dns {
         addresses
     }
 
+    /// Whether the options answer for a host.
+    pub(super) fn is_told(&self, host: &str, port: u16) -> bool {
+        self.resolve.iter().any(|told| told.covers(host, port))
+    }
+
     /// The SRV records of `name`, in the order in which they are tried.
     pub(super) async fn services(&self, name: &str) -> Services {
         let records = match self.lookup(name, RecordType::SRV).await {

@@ -141,6 +141,15 @@ impl Names {
         ])
     }
 
+    /// Each name in place of itself, for the documentation.
+    pub(super) fn placeholders() -> Self {
+        let mut names = Self::new("");
+        for (name, value) in &mut names.0 {
+            *value = format!("<{name}>");
+        }
+        names
+    }
+
     /// The same names with one replaced.
     pub(super) fn with(&self, name: &'static str, value: impl Into<String>) -> Self {
         let mut names = self.clone();

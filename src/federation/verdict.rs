@@ -203,7 +203,9 @@ pub(super) fn groups(report: &Report, is_signed: bool) -> Vec<Check> {
             "ver" | "path" | "json" | "auth" | "limits" | "leak" | "sig" if !has_keys => {
                 Some("no address answered with signing keys")
             }
-            "fwd" if report.client_base_url.is_none() => Some("there is no client document"),
+            "client" | "support" | "fwd" if report.client_base_url.is_none() => {
+                Some("no client document leads anywhere")
+            }
             _ => None,
         };
         let (outcome, reason) = match (worst, reason) {

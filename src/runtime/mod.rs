@@ -31,6 +31,7 @@ use crate::snapshot::compile;
 use crate::telemetry::{
     AccessLogSettings, AccessLogTarget, LogFormat, Settings, Telemetry, TelemetryError,
 };
+use crate::upstream::NoResolver;
 
 pub use self::certificates::NoCertificates;
 pub use self::engine::NoEngine;
@@ -64,6 +65,9 @@ pub enum StartError {
     /// The proxy engine cannot be set up.
     #[error(transparent)]
     Engine(#[from] NoEngine),
+    /// Workers are to be found by DNS, and it cannot be asked.
+    #[error(transparent)]
+    Resolver(#[from] NoResolver),
     /// The system refuses another thread or socket.
     #[error("the system refuses another thread or socket: {0}")]
     System(#[from] std::io::Error),
@@ -113,7 +117,7 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     let (shutdown, stopping) = watch::channel(false);
     let limits = Arc::new(limits::of(config));
     let connections = Connections::new(&limits);
-    let watches = watches::start(&snapshot, &telemetry);
+    let watches = watches::start(&snapshot, &telemetry)?;
     let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
     let front_door = FrontDoor::new(snapshot.clone(), telemetry.clone(), seed(started));
     let engines = engine::engines(front_door, config, workers::count(config.threads))?;

@@ -158,6 +158,19 @@ impl Telemetry {
         family.with([upstream, kind], count);
     }
 
+    /// The name that stands for the processes of `worker` was looked up.
+    pub fn discovery(&self, worker: &str, result: &'static str) {
+        let family = &self.metrics.families.discovery_lookups;
+        family.with([worker, result], count);
+    }
+
+    /// So many processes of `worker` were found.
+    pub fn members(&self, worker: &str, members: usize) {
+        let members = i64::try_from(members).unwrap_or(i64::MAX);
+        let family = &self.metrics.families.discovered_members;
+        family.with([worker], |gauge| gauge.set(members));
+    }
+
     /// A public document was asked for at `endpoint`, and answered so.
     pub fn edge_cache(&self, endpoint: &'static str, result: &'static str) {
         let family = &self.metrics.families.edge_cache;

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::health::State;
 use super::turn::{Queue, Turn};
-use super::{GroupLimits, Upstream};
+use super::{GroupLimits, Records, Upstream};
 use crate::matrix::affinity::Key;
 use crate::matrix::worker::Group;
 use crate::policy::balance::{self, Candidate};
@@ -27,6 +27,19 @@ pub struct Worker {
     pub groups: Vec<Group>,
     /// The processes that it stands for: one, or as many as DNS names.
     pub members: Vec<Arc<Upstream>>,
+    /// Where DNS is asked for them.
+    pub discovered: Option<Discovered>,
+}
+
+/// A DNS name that stands for processes.
+#[derive(Clone, Debug)]
+pub struct Discovered {
+    /// The worker, after which they are called.
+    pub worker: Arc<str>,
+    /// The name.
+    pub host: Box<str>,
+    /// What of it is looked up.
+    pub records: Records,
 }
 
 /// The workers of one group.
@@ -113,6 +126,15 @@ impl Homeserver {
         std::iter::once(&self.main)
             .chain(members)
             .cloned()
+            .collect()
+    }
+
+    /// The workers whose processes DNS names, each with its index.
+    pub fn discovered(&self) -> Vec<(usize, Discovered)> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let numbered = workers.iter().enumerate();
+        numbered
+            .filter_map(|(index, worker)| Some((index, worker.discovered.clone()?)))
             .collect()
     }
 

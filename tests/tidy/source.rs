@@ -37,8 +37,12 @@ pub(crate) fn sources() -> Vec<Source> {
         .into_iter()
         .filter(|file| has_extension(file, "rs"))
         .collect();
-    let tests: HashSet<PathBuf> = files.iter().flat_map(|file| files_of_tests(file)).collect();
-    let program = files.into_iter().filter(|file| !tests.contains(file));
+    let tests: Vec<PathBuf> = files
+        .iter()
+        .flat_map(|file| places_of_tests(file))
+        .collect();
+    let is_test = |file: &PathBuf| tests.iter().any(|place| file.starts_with(place));
+    let program = files.into_iter().filter(|file| !is_test(file));
     program.map(|file| source(&file)).collect()
 }
 
@@ -66,8 +70,8 @@ fn test_modules(text: &str) -> impl Iterator<Item = (usize, &str)> {
         })
 }
 
-/// The files of the test modules that `file` declares to be elsewhere.
-fn files_of_tests(file: &Path) -> Vec<PathBuf> {
+/// The files, or folders, of the test modules that `file` declares to be elsewhere.
+fn places_of_tests(file: &Path) -> Vec<PathBuf> {
     let folder = match file.file_stem().unwrap().to_str().unwrap() {
         "mod" | "lib" | "main" => file.parent().unwrap().to_owned(),
         _ => file.with_extension(""),
@@ -75,7 +79,7 @@ fn files_of_tests(file: &Path) -> Vec<PathBuf> {
     let text = read(file);
     test_modules(&text)
         .filter_map(|(_, declaration)| declaration.strip_prefix("mod ")?.strip_suffix(';'))
-        .map(|module| folder.join(format!("{module}.rs")))
+        .flat_map(|module| [folder.join(format!("{module}.rs")), folder.join(module)])
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! What is odd about SRV records and addresses.
 
+use std::net::IpAddr;
+
 use super::Target;
 use crate::federation::dns::Services;
 use crate::federation::fault;
@@ -58,7 +60,12 @@ pub(super) fn targets(
             let seen = format!("the target {host} of an SRV record is a CNAME");
             findings.add(&fault::SRV_CNAME, seen, &names);
         }
-        if !target.addresses.found.is_empty() {
+        let found = &target.addresses.found;
+        if target.is_looked_up && !found.is_empty() && !found.iter().any(IpAddr::is_ipv6) {
+            let seen = format!("{host} has no AAAA record");
+            findings.add(&fault::ADDR_NO_IPV6, seen, &names);
+        }
+        if !found.is_empty() {
             continue;
         }
         match &target.addresses.failure {

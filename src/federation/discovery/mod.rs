@@ -34,6 +34,8 @@ pub(super) struct Target {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) addresses: Addresses,
+    /// Whether it is DNS that says so.
+    pub(super) is_looked_up: bool,
 }
 
 /// Where discovery led.
@@ -119,7 +121,9 @@ pub(super) async fn discover(
 async fn look_up(context: &Context, (host, port): (String, u16)) -> Target {
     let _probe = context.probe().await;
     let addresses = context.dns.addresses(&host, port).await;
+    let is_literal = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
     Target {
+        is_looked_up: !is_literal && !context.dns.is_told(&host, port),
         host,
         port,
         addresses,

@@ -33,7 +33,7 @@ faults! { DISCOVERY:
 
     WK_CONNECT Warning "wk.connect"
     "servers that cannot fetch .well-known go to SRV records or port 8448 for an hour"
-    "let port 443 of {host} ({address}) answer: firewall, and `listen 443 ssl` / `listen [::]:443 ssl`"
+    "listen 443 ssl; listen [::]:443 ssl;   # on {host} ({address}), and open it in the firewall"
 
     WK_TLS Warning "wk.tls"
     "servers check the certificate before they believe .well-known; on failure they go to port 8448 for an hour"

@@ -13,6 +13,8 @@ use std::fmt::Write;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::findings::Names;
+
 pub use client::*;
 pub use discovery::*;
 pub use federation::*;
@@ -89,6 +91,7 @@ pub(super) fn groups() -> impl Iterator<Item = &'static str> {
 /// All of them as a Markdown document.
 pub fn markdown() -> String {
     let mut text = include_str!("preamble.md").to_owned();
+    let names = Names::placeholders();
     let mut chapter = "";
     for fault in all() {
         let begins = fault.id.split('.').next().unwrap_or_default();
@@ -101,7 +104,7 @@ pub fn markdown() -> String {
         }
         let Fault { id, why, .. } = fault;
         let severity = fault.severity.as_str();
-        let remedy = fault.remedy.replace('{', "<").replace('}', ">");
+        let remedy = names.fill(fault.remedy);
         let _ = write!(
             text,
             "\n### `{id}`\n\n{severity}: {why}.\n\nRemedy: `{remedy}`\n"
@@ -137,7 +140,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::federation::findings::Names;
 
     #[test]
     fn ids_are_unique_and_have_a_chapter() {

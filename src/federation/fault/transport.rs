@@ -11,6 +11,10 @@ faults! { TRANSPORT:
     "servers with IPv6 try this address first and lose time, or give up"
     "listen [::]:{port} ssl;   # or remove the AAAA record of {asked}"
 
+    ADDR_NO_IPV6 Info "addr.no_ipv6"
+    "servers that have IPv6 only cannot reach this one"
+    "{asked}. IN AAAA <the IPv6 address of your server>   ; in the DNS zone"
+
     TLS_PLAIN Error "tls.plain"
     "federation is HTTPS only, and on this port no TLS is spoken"
     "listen {port} ssl;   # nginx; HAProxy: bind :{port} ssl crt <file>"

@@ -32,8 +32,6 @@ pub(in crate::federation) struct Checked {
     pub(in crate::federation) of_base: Findings,
     pub(in crate::federation) base: Option<Place>,
     pub(in crate::federation) base_url: Option<String>,
-    /// Why nothing could be tested.
-    pub(in crate::federation) skipped: Option<String>,
 }
 
 /// Goes the way of a client.
@@ -45,7 +43,6 @@ pub(in crate::federation) async fn check(
 ) -> Checked {
     let mut checked = Checked::default();
     let Some((address, fetched)) = fetch_document(context, host, now).await else {
-        checked.skipped = Some(format!("nobody answers at https://{host}"));
         return checked;
     };
     let document = judge_document(&fetched, names, &mut checked.of_documents);
@@ -58,7 +55,6 @@ pub(in crate::federation) async fn check(
     let support = fetch(context, wanted, address, now);
     let Some(document) = document else {
         judge_support(&support.await, names, &mut checked.of_documents);
-        checked.skipped = Some("there is no client document".to_owned());
         return checked;
     };
     let Some(base_url) = base_url(&document) else {
@@ -66,7 +62,6 @@ pub(in crate::federation) async fn check(
         checked
             .of_documents
             .add(&fault::CLIENT_WK_BASE_URL, seen, names);
-        checked.skipped = Some("base_url is of no use".to_owned());
         return checked;
     };
     let shown = base_url.to_string().trim_end_matches('/').to_owned();

@@ -12,6 +12,8 @@ use crate::federation::url::{Unusable, Url};
 
 /// The origin of a page that asks across sites.
 pub(in crate::federation) const ORIGIN: &str = "https://vestibule-check.invalid";
+/// Nobody waits longer for all hops together: Synapse has a minute for the whole request.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Redirects that Synapse follows.
 const MOST_REDIRECTS: usize = 20;
 
@@ -86,7 +88,7 @@ pub(in crate::federation) async fn fetch(
         took: Duration::ZERO,
     };
     let mut url = Url::https(wanted.host, wanted.path);
-    while fetched.dead_end.is_none() {
+    while fetched.dead_end.is_none() && began.elapsed() < PATIENCE {
         let answer = ask(context, &url, wanted, now, &mut fetched).await;
         let redirect = answer
             .as_ref()

@@ -97,6 +97,11 @@ families! {
     upstream_connect_seconds: Histogram ["upstream"] in SETUP_SECONDS = "vestibule_upstream_connect_seconds";
     /// Time from sending the request to the first byte of the upstream's answer.
     upstream_first_byte_seconds: Histogram ["upstream"] in REQUEST_SECONDS = "vestibule_upstream_first_byte_seconds";
+    /// Look-ups of the DNS name that stands for a worker's processes, by result: "same" or
+    /// "changed" members, or "failed", which leaves them as they were.
+    discovery_lookups: IntCounter ["worker", "result"] = "vestibule_discovery_lookups_total";
+    /// Processes that the DNS name of a worker stands for.
+    discovered_members: IntGauge ["worker"] = "vestibule_discovered_members";
     /// Requests for public documents, by endpoint and where the answer came from: "hit" and
     /// "revalidated" from memory, the latter while a new one was fetched; "stale" from memory as the
     /// homeserver was down; "shared" from a request that was under way; "miss" from the homeserver;

@@ -13,6 +13,7 @@ fn worker(name: &str, groups: &[Group]) -> Worker {
     Worker {
         groups: groups.to_vec(),
         members: vec![process(name)],
+        discovered: None,
     }
 }
 
