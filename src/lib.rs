@@ -9,6 +9,7 @@
 //! | [`snapshot`] | what *runs*: a configuration compiled into one immutable value |
 //! | [`runtime`] | start and drain; wires everything, decides nothing |
 //! | [`listen`] | sockets, PROXY protocol, TLS, certificates, connections, the client's side of requests |
+//! | [`acme`] | certificates: ordered, renewed and kept |
 //! | [`matrix`] | pure knowledge of Matrix: server names, endpoints, well-known documents, errors |
 //! | [`message`] | HTTP heads, whose fields keep their order and spelling, and the decoder of chunks |
 //! | [`route`] | (site, method, raw path) to a route |
@@ -22,6 +23,7 @@
 //!
 //! The life of a request is told in `docs/ARCHITECTURE.md`.
 
+pub mod acme;
 pub mod admin;
 pub mod cli;
 pub mod config;

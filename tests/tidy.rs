@@ -37,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("route", &["matrix", "message", "policy"]),
     ("telemetry", &["matrix"]),
     ("listen", &["matrix", "message", "telemetry"]),
+    ("acme", &["listen", "telemetry"]),
     ("upstream", &["matrix", "message", "policy", "telemetry"]),
     (
         "snapshot",
@@ -70,6 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "runtime",
         &[
+            "acme",
             "admin",
             "config",
             "listen",
@@ -85,6 +87,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "acme",
             "admin",
             "config",
             "federation",

@@ -3,6 +3,7 @@
 //! Commands write to a [`Terminal`] that is passed in, so that tests read what
 //! they say.
 
+pub mod certs;
 pub mod check;
 pub mod config;
 pub mod explain;
@@ -44,6 +45,18 @@ enum Command {
     /// Write a configuration from another program's
     #[command(subcommand)]
     Import(import::Command),
+    /// List every name with its certificate: source, end, next renewal, last error
+    Certs {
+        /// The configuration file
+        #[arg(short, long = "config", value_name = "FILE", default_value = CONFIGURATION)]
+        file: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The authority of `tls = "internal"`
+    #[command(subcommand)]
+    Ca(certs::CaCommand),
     /// Tell what would happen to a request, and why
     Explain(explain::Command),
     /// Find out whether other servers and clients can reach a homeserver, and if not, why
@@ -104,6 +117,8 @@ pub fn main(
         Command::Run { file } => run::run(&file, terminal),
         Command::Config(command) => config::run(&command, terminal),
         Command::Import(command) => import::run(&command, terminal),
+        Command::Certs { file, json } => certs::certs(&file, json, terminal),
+        Command::Ca(command) => certs::ca(&command, terminal),
         Command::Explain(command) => explain::run(&command, terminal),
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Version => {

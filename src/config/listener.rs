@@ -1,5 +1,7 @@
 //! The sockets that are opened.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,12 @@ pub struct Listener {
     /// header (version 1 or 2), which they then must.
     #[schemars(example = ["10.0.0.0/8"])]
     pub proxy_protocol: Vec<Network>,
+    /// A PEM file with authorities: who connects must show a certificate that one
+    /// of them signed. For partners, or for administration; clients and other
+    /// servers have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "path", example = "/etc/vestibule/partners.pem")]
+    pub client_ca: Option<Spanned<PathBuf>>,
 }
 
 impl Listener {
@@ -37,6 +45,7 @@ impl Listener {
             profile: default_profile(&address),
             address: vec![address],
             proxy_protocol: Vec::new(),
+            client_ca: None,
         }
     }
 
@@ -75,12 +84,17 @@ impl Listener {
         let tls = or_by_port(&mut section, "tls", &address, default_tls);
         let profile = or_by_port(&mut section, "profile", &address, default_profile);
         let proxy_protocol: Vec<Network> = section.list("proxy_protocol").unwrap_or_default();
+        let client_ca = section.path("client_ca");
+        if let Some(file) = &client_ca {
+            report.must_be_file(file);
+        }
         section.finish();
         let listener = Self {
             address,
             tls: tls?,
             profile: profile?,
             proxy_protocol,
+            client_ca,
         };
         for problem in listener.problems(place) {
             report.add(problem);
@@ -94,6 +108,10 @@ impl Listener {
             let message = "a listener with TLS cannot redirect to HTTPS: it is HTTPS";
             let problem = Diagnostic::new(message, place);
             problems.push(problem.help("write tls = false, or another profile"));
+        }
+        if let Some(file) = self.client_ca.as_ref().filter(|_| !self.tls) {
+            let problem = Diagnostic::new("`client_ca` means nothing without TLS", file.span());
+            problems.push(problem.help("write tls = true, or leave `client_ca` out"));
         }
         let unix = |address: &&Spanned<ListenAddress>| matches!(***address, ListenAddress::Unix(_));
         let unix = self.address.iter().find(unix);

@@ -7,6 +7,7 @@
 //! Defaults are already filled in, derived ones too, so that nobody downstream
 //! repeats them. What the configuration means is `snapshot`'s business.
 
+mod acme;
 mod admin;
 mod check;
 mod check_workers;
@@ -38,6 +39,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use toml::de::DeTable;
 
+pub use acme::{Acme, AcmeAuthority, AcmeChallenge, ExternalAccount, KeyType};
 pub use admin::{Admin, AdminAddress};
 pub use diagnostic::{Diagnostic, Diagnostics, Source};
 pub use health::Health;
@@ -52,7 +54,7 @@ pub use site::{Rewrite308, Site};
 pub use span::{Span, Spanned};
 pub use support::{Contact, Support};
 pub use timeouts::Timeouts;
-pub use tls::{CertificateFiles, Tls};
+pub use tls::{CertificateFiles, CertificateSource, Tls, UnknownNames};
 pub use upstream::Upstream;
 pub use value::{
     Age, ByteSize, Count, GroupName, Host, Hsts, HttpUrl, InvalidValue, ListenAddress, LogTarget,
@@ -80,8 +82,8 @@ pub struct Config {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Certificates.
     pub tls: Tls,
-    /// A folder that outlives restarts: the internal certificate authority lives
-    /// there. Default: `$STATE_DIRECTORY` as systemd sets it, else
+    /// A folder that outlives restarts: certificates by ACME with their keys, and
+    /// the internal certificate authority, live there. Default: `$STATE_DIRECTORY` as systemd sets it, else
     /// `/var/lib/vestibule`.
     #[schemars(title = "path")]
     pub state_folder: PathBuf,

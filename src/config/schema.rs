@@ -9,7 +9,7 @@ use super::Config;
 use super::site::Site;
 
 /// The keys that a section needs; everything else may be left out.
-const REQUIRED: [(&str, &[&str]); 14] = [
+const REQUIRED: [(&str, &[&str]); 16] = [
     ("sites", &["server_name", "homeserver"]),
     ("sites.homeserver", &["url"]),
     ("sites.workers", &["name", "upstream", "groups"]),
@@ -23,6 +23,8 @@ const REQUIRED: [(&str, &[&str]); 14] = [
     ("listeners", &["address"]),
     ("tls", &["source"]),
     ("tls.certificates", &["certificate", "key"]),
+    ("tls.authorities", &["directory"]),
+    ("tls.authorities.external_account", &["id", "key_file"]),
     ("", &[]),
 ];
 
@@ -143,14 +145,16 @@ pub(super) fn exactly_one_variant(schema: &mut Schema) {
     schema.insert("oneOf".into(), choices.into());
 }
 
-/// For an enum with the tag `source`: its variants become one table, and the
-/// one without further keys may be written as a string.
+/// For a struct into which an enum with the tag `source` is flattened: its
+/// variants become keys of one table, and the source alone may be written as a
+/// string.
 pub(super) fn source_or_table(schema: &mut Schema) {
     let Some(Value::Array(variants)) = schema.remove("oneOf") else {
         return;
     };
     let mut sources = Vec::new();
-    let mut table = schemars::json_schema!({ "type": "object" });
+    // Its place is the first; what it may be is known below.
+    let mut table = schemars::json_schema!({ "type": "object", "properties": { "source": null } });
     for mut variant in variants {
         let description = variant.get("description").cloned();
         let Some(keys) = properties(&mut variant) else {
@@ -167,6 +171,9 @@ pub(super) fn source_or_table(schema: &mut Schema) {
         json!({ "oneOf": sources, "examples": ["files"], "description": "Where they come from." }),
     )]);
     merge(&mut table, &mut keys);
+    if let Some(Value::Object(mut own)) = schema.remove("properties") {
+        merge(&mut table, &mut own);
+    }
     schema.insert(
         "anyOf".into(),
         json!([{ "type": "string", "title": "source" }, table]),

@@ -50,7 +50,8 @@ fn two_lines_are_complete() {
     assert_eq!(site.max_upload_size.bytes(), 50 * 1024 * 1024);
     assert_eq!(config.limits.body_size.bytes(), 13_107_200);
     assert_eq!(config.state_folder, Path::new("/var/lib/vestibule"));
-    assert_eq!(config.tls, Tls::Internal);
+    assert_eq!(config.tls, Tls::default());
+    assert!(matches!(config.tls.source, CertificateSource::Acme(_)));
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn generated_files_are_fresh() {
 
 /// Every section at least once, mostly empty.
 const EVERYWHERE: &str = "
-    tls = { certificates = [{}] }
+    tls = { certificates = [{}], authorities = [{ external_account = {} }] }
     listeners = [{}]
     [[sites]]
     [[sites]]

@@ -1,4 +1,4 @@
-//! Where certificates come from.
+//! Where certificates come from, and how TLS is spoken.
 
 use std::path::PathBuf;
 
@@ -6,15 +6,36 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
+use super::acme::Acme;
 use super::diagnostic::Diagnostic;
 use super::section::Section;
 use super::span::Spanned;
 
-/// `tls = "internal"`, or a table whose `source` says where they come from.
+/// `tls = "acme"` or `tls = "internal"`, or a table whose `source` says where
+/// they come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(transform = super::schema::source_or_table)]
+pub struct Tls {
+    /// Where they come from.
+    #[serde(flatten)]
+    pub source: CertificateSource,
+    /// What a client gets that asks for no name, or for one that no certificate
+    /// has.
+    pub unknown_names: UnknownNames,
+    /// A file with 32 secret bytes or more (`openssl rand -out FILE 64`), from which the keys of
+    /// session tickets follow: whoever shares it resumes each other's sessions, across restarts
+    /// too. Default: keys that are made at start and known to this process alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "path", example = "/etc/vestibule/tickets.secret")]
+    pub ticket_secret: Option<Spanned<PathBuf>>,
+}
+
+/// Where certificates come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "source", rename_all = "snake_case")]
-#[schemars(transform = super::schema::source_or_table)]
-pub enum Tls {
+pub enum CertificateSource {
+    /// Ordered and renewed by itself, for every name of the sites (ACME).
+    Acme(Acme),
     /// Signed by a certificate authority of our own in the state folder: for
     /// laptops, tests and private federations that trust it.
     Internal,
@@ -24,6 +45,18 @@ pub enum Tls {
         /// asks for, else the first.
         certificates: Vec<CertificateFiles>,
     },
+}
+
+/// What a client gets whose name no certificate has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownNames {
+    /// The first certificate: some federation peers send no name, and it is for
+    /// them to say whether a certificate will do.
+    #[default]
+    FirstCertificate,
+    /// No connection (the TLS alert `unrecognized_name`).
+    Refuse,
 }
 
 /// A certificate and its key.
@@ -43,57 +76,96 @@ pub struct CertificateFiles {
     pub key: Spanned<PathBuf>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Source {
+    Acme,
     Internal,
     Files,
 }
 
+/// Keys that mean something with one source only.
+const OF_ACME: [&str; 4] = ["authorities", "challenges", "key_type", "contact"];
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self::of(CertificateSource::Acme(Acme::default()))
+    }
+}
+
 impl Tls {
+    fn of(source: CertificateSource) -> Self {
+        Self {
+            source,
+            unknown_names: UnknownNames::default(),
+            ticket_secret: None,
+        }
+    }
+
     pub(super) fn read(root: &mut Section<'_>) -> Self {
         let Some(value) = root.take("tls") else {
-            return Self::Internal;
+            return Self::default();
         };
         if matches!(value.get_ref(), DeValue::Table(_)) {
             let section = root.section(value, "tls");
-            return section.map_or(Self::Internal, Self::read_table);
+            return section.map_or_else(Self::default, Self::read_table);
         }
         let source: Option<Spanned<Source>> = root.leaf(value);
-        if let Some(source) = source.filter(|source| matches!(**source, Source::Files)) {
-            let problem = Diagnostic::new("which files?", source.span());
-            root.report().add(problem.help(
-                "write [tls], source = \"files\" and \
-                 certificates = [{ certificate = \"/fullchain.pem\", key = \"/privkey.pem\" }]",
-            ));
+        match source.as_deref() {
+            Some(Source::Internal) => Self::of(CertificateSource::Internal),
+            Some(Source::Acme) | None => Self::default(),
+            Some(Source::Files) => {
+                let span = source.and_then(|source| source.span());
+                let problem = Diagnostic::new("which files?", span);
+                root.report().add(problem.help(
+                    "write [tls], source = \"files\" and \
+                     certificates = [{ certificate = \"/fullchain.pem\", key = \"/privkey.pem\" }]",
+                ));
+                Self::default()
+            }
         }
-        Self::Internal
     }
 
     fn read_table(mut section: Section<'_>) -> Self {
         let place = Some(section.span());
         let report = section.report();
-        let source = section.required("source", "source = \"internal\" or \"files\"");
-        if let Some(Source::Internal) = source {
-            let message = "`certificates` has no effect with source = \"internal\"";
+        let source = section.required("source", "source = \"acme\", \"internal\" or \"files\"");
+        if matches!(source, Some(Source::Acme | Source::Internal)) {
+            let message = "`certificates` has an effect only with source = \"files\"";
             section.refuse("certificates", message, "write source = \"files\"");
+        }
+        if matches!(source, Some(Source::Internal | Source::Files)) {
+            for key in OF_ACME {
+                let message = format!("`{key}` has an effect only with source = \"acme\"");
+                section.refuse(key, &message, "write source = \"acme\", or leave it out");
+            }
         }
         let before = report.len();
         let certificates = section.tables("certificates", CertificateFiles::read);
         let certificates = certificates.unwrap_or_default();
+        if source == Some(Source::Files) && certificates.is_empty() && report.len() == before {
+            let problem = Diagnostic::new("there is no certificate", place);
+            report.add(problem.help(
+                "write certificates = \
+                 [{ certificate = \"/fullchain.pem\", key = \"/privkey.pem\" }]",
+            ));
+        }
+        let acme = Acme::read(&mut section);
+        let unknown_names = section.or("unknown_names", UnknownNames::default());
+        let ticket_secret = section.path("ticket_secret");
+        if let Some(file) = &ticket_secret {
+            report.must_be_file(file);
+        }
         section.finish();
-        match source {
-            Some(Source::Files) => {
-                if certificates.is_empty() && report.len() == before {
-                    let problem = Diagnostic::new("there is no certificate", place);
-                    report.add(problem.help(
-                        "write certificates = \
-                         [{ certificate = \"/fullchain.pem\", key = \"/privkey.pem\" }]",
-                    ));
-                }
-                Self::Files { certificates }
-            }
-            Some(Source::Internal) | None => Self::Internal,
+        let source = match source {
+            Some(Source::Files) => CertificateSource::Files { certificates },
+            Some(Source::Internal) => CertificateSource::Internal,
+            Some(Source::Acme) | None => CertificateSource::Acme(acme),
+        };
+        Self {
+            source,
+            unknown_names,
+            ticket_secret,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::app::App;
 use super::connections::{AddressPermit, Connections, Permit, stopped};
 use super::establish::{Failure, canonical, establish, is_proxied};
 use super::socket::{Bound, Kind};
+use super::tls::Offer;
 use super::wire::Socket;
 use super::{Limits, Listener, Peer, serve};
 use crate::telemetry::Telemetry;
@@ -26,8 +27,8 @@ pub struct Intake<A> {
     pub app: Arc<A>,
     /// The listener.
     pub listener: Arc<Listener>,
-    /// The TLS configuration, where the listener has one.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// What is offered over TLS, where the listener has it.
+    pub tls: Option<Offer>,
     /// Deadlines and sizes.
     pub limits: Arc<Limits>,
     /// The open connections of all listeners.
@@ -155,6 +156,8 @@ async fn run<A>(
             let name = &intake.listener.name;
             tracing::debug!(listener = %name, ?peer, reason = failure.reason(), "no connection");
             match failure {
+                // It was what it was meant to be.
+                Failure::Challenge => {}
                 Failure::Address => intake.telemetry.connection_refused(name, failure.reason()),
                 Failure::Timeout
                 | Failure::Closed
@@ -164,6 +167,7 @@ async fn run<A>(
                 | Failure::Incompatible
                 | Failure::Misbehaved
                 | Failure::Alert
+                | Failure::UnknownName
                 | Failure::Other => intake.telemetry.handshake_failed(name, failure.reason()),
             }
             return;

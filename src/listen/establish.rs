@@ -6,22 +6,27 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pingora_timeout::timeout;
-use rustls::{Error as TlsError, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{Error as TlsError, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::{StartHandshake, TlsStream};
 
 use super::connections::{AddressPermit, Connections};
 use super::proxy_protocol::{self, Parsed};
+use super::tls::Offer;
 use super::transport::Transport;
 use super::wire::{Socket, Wire};
-use super::{Bodies, Connection, ConnectionFacts, Intake, Listener, Negotiated, Peer, part};
+use super::{
+    Bodies, Connection, ConnectionFacts, Intake, Listener, Negotiated, Peer, challenges, part,
+};
 
 /// Bytes that are read, and kept until the close, of a client that is told to use TLS.
 const FAREWELL_SIZE: usize = 64 << 10;
 
 /// Content type of a TLS record that carries a handshake (RFC 8446, 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
+/// A fatal alert of that description in a record of its own (RFC 8446, 6.2; RFC 6066, 3).
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 const PLAIN_ON_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
     Content-Length: 30\r\nConnection: close\r\n\r\nThis port speaks https only.\r\n";
 
@@ -46,6 +51,10 @@ pub(super) enum Failure {
     Misbehaved,
     /// The client refused what it was offered, perhaps the certificate.
     Alert,
+    /// The client asked for no name, or for one without certificate, and that is refused.
+    UnknownName,
+    /// None was wanted: a certificate authority had a question, and has its answer.
+    Challenge,
     /// Anything else.
     Other,
 }
@@ -63,6 +72,8 @@ impl Failure {
             Self::Incompatible => "incompatible",
             Self::Misbehaved => "misbehaved",
             Self::Alert => "alert",
+            Self::UnknownName => "unknown_name",
+            Self::Challenge => "challenge",
             Self::Other => "other",
         }
     }
@@ -116,8 +127,8 @@ pub(super) async fn establish<A>(
     }
     let (transport, is_http2) = match &intake.tls {
         None => (Transport::Plain(wire), false),
-        Some(config) => {
-            let stream = handshake(intake, config, wire, &mut facts).await?;
+        Some(offer) => {
+            let stream = handshake(intake, offer, wire, &mut facts).await?;
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             (Transport::Tls(Box::new(stream)), is_http2)
         }
@@ -171,7 +182,7 @@ async fn look(wire: &mut Wire) -> Result<(), Failure> {
 
 async fn handshake<A>(
     intake: &Intake<A>,
-    config: &Arc<ServerConfig>,
+    offer: &Offer,
     mut wire: Wire,
     facts: &mut ConnectionFacts,
 ) -> Result<TlsStream<Wire>, Failure> {
@@ -193,14 +204,45 @@ async fn handshake<A>(
         .client_hello()
         .server_name()
         .map(|name| name.to_ascii_lowercase().into());
-    let stream = finish(start, config).await?;
+    if let Some(answer) = challenged(&start, offer, facts.sni.as_deref()) {
+        let mut stream = finish(start, &answer).await?;
+        // The authority has seen the certificate, and leaves.
+        drop(stream.shutdown().await);
+        return Err(Failure::Challenge);
+    }
+    if let Some(known) = &offer.only_known
+        && !facts.sni.as_deref().is_some_and(|sni| known.knows(sni))
+    {
+        let mut io = start.io;
+        drop(io.write_all(&UNRECOGNIZED_NAME).await);
+        drop(io.shutdown().await);
+        return Err(Failure::UnknownName);
+    }
+    let stream = finish(start, &offer.config).await?;
     let negotiated = negotiated(stream.get_ref().1);
     facts.tls = Some(negotiated);
+    let terms = terms(stream.get_ref().1, negotiated);
     let seconds = begun.elapsed().as_secs_f64();
     intake
         .telemetry
-        .handshake(&intake.listener.name, negotiated.version, seconds);
+        .handshake(&intake.listener.name, terms, seconds);
     Ok(stream)
+}
+
+/// How to answer an authority that checks a name by a handshake (RFC 8737): it offers that
+/// protocol and no other.
+fn challenged(
+    start: &StartHandshake<Wire>,
+    offer: &Offer,
+    sni: Option<&str>,
+) -> Option<Arc<ServerConfig>> {
+    let challenges = offer.challenges.as_ref()?;
+    let hello = start.client_hello();
+    let mut protocols = hello.alpn()?;
+    if protocols.next() != Some(challenges::ALPN) || protocols.next().is_some() {
+        return None;
+    }
+    challenges.over_tls(sni?)
 }
 
 async fn finish(
@@ -223,6 +265,18 @@ fn negotiated(session: &ServerConnection) -> Negotiated {
         version,
         suite: suite.unwrap_or("unknown"),
     }
+}
+
+/// Version, key exchange group, and kind, as metrics call them.
+fn terms(session: &ServerConnection, negotiated: Negotiated) -> [&'static str; 3] {
+    let group = session.negotiated_key_exchange_group();
+    let group = group.and_then(|group| group.name().as_str());
+    let kind = match session.handshake_kind() {
+        Some(HandshakeKind::Resumed) => "resumed",
+        Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest) | None => "full",
+    };
+    // A session of TLS 1.2 resumes without a key exchange.
+    [negotiated.version, group.unwrap_or("none"), kind]
 }
 
 /// Says one last thing, and gives the client the time to read it.

@@ -74,6 +74,13 @@ impl Reply {
         Self::new(StatusCode::NOT_FOUND, fields, body.into())
     }
 
+    /// What a certificate authority wants to see (RFC 8555, 8.3).
+    pub(super) fn challenge(answer: String) -> Self {
+        let mut fields = Fields::default();
+        fields.push("Content-Type", "application/octet-stream");
+        Self::new(StatusCode::OK, fields, answer.into())
+    }
+
     /// The answer to a preflight, as Synapse gives it.
     pub(super) fn preflight(path: &[u8]) -> Self {
         let mut fields = Fields::default();

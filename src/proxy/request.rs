@@ -7,6 +7,7 @@ use http::Method;
 use super::context::{Forward, Identity, RequestContext};
 use super::place::Placing;
 use super::reply::Reply;
+use crate::listen::challenges::Challenges;
 use crate::listen::{self, ConnectionFacts};
 use crate::matrix::endpoint::Endpoint;
 use crate::matrix::{ServerName, claimed_origin, endpoint, initial_sync, path};
@@ -41,6 +42,7 @@ pub(super) struct FileRequest {
 pub(super) fn decide(
     head: &RequestHead,
     facts: &ConnectionFacts,
+    challenges: Option<&Challenges>,
     ctx: &mut RequestContext,
 ) -> Step {
     let snapshot = ctx.snapshot.clone();
@@ -73,6 +75,11 @@ pub(super) fn decide(
         return Step::Refuse(refusal);
     }
     let host = host::normalized(host_field.unwrap_or_default());
+    // Before sites: addresses have certificates too, and belong to none.
+    if let Some(answer) = challenges.and_then(|known| known.over_http(&host, raw_path)) {
+        ctx.identity = Some(identity);
+        return Step::Answer(Reply::challenge(answer));
+    }
     let seen = Seen {
         method: &head.method,
         path: raw_path,

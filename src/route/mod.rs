@@ -82,12 +82,16 @@ pub enum Action<'a> {
 
 /// The site of a request.
 ///
-/// `Host` decides, then SNI on a listener for federation, where a `Host` may
-/// be another of a server's names. A federation request that names nobody
-/// goes to the only site there is: refusing it would make its sender back off.
+/// `Host` decides, unless the TLS handshake asked for another site; a listener
+/// for federation does not mind that, and goes by SNI where `Host` is another
+/// of a server's names. A federation request that names nobody goes to the
+/// only site there is: refusing it would make its sender back off.
 pub fn site<'a>(sites: &'a Sites, seen: &Seen<'_>) -> Option<&'a Arc<Site>> {
     if let Some(site) = sites.by_host(seen.host) {
-        return Some(site);
+        let asked_for = seen.sni.and_then(|sni| sites.by_host(sni));
+        let is_same = asked_for.is_none_or(|other| Arc::ptr_eq(other, site));
+        // Else another site's certificate vouches for the connection (RFC 9110, 7.4).
+        return (is_same || seen.profile == Profile::Federation).then_some(site);
     }
     if seen.host.is_empty() {
         // HTTP/1.0 knows no `Host`.

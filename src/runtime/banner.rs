@@ -1,10 +1,11 @@
 //! About ten lines at start: what listens, for whom, and to where.
 
+use super::certificates::Certificates;
 use super::sockets::Sockets;
 use crate::config::{AccessLogFormat, AdminAddress, Config, LogTarget, Serve};
 
 /// Tells the log what has been opened.
-pub(super) fn print(config: &Config, sockets: &Sockets, certificates: &str) {
+pub(super) fn print(config: &Config, sockets: &Sockets, certificates: Option<&Certificates>) {
     tracing::info!("vestibule {}", env!("CARGO_PKG_VERSION"));
     for note in &sockets.notes {
         tracing::warn!("{note}");
@@ -43,7 +44,9 @@ pub(super) fn print(config: &Config, sockets: &Sockets, certificates: &str) {
             tracing::info!("site {}: route {}", *site.server_name, *route.path);
         }
     }
-    tracing::info!("certificates: {certificates}");
+    if let Some(certificates) = certificates {
+        tracing::info!("certificates: {}", certificates.source);
+    }
     if let AdminAddress::At(address) = &*config.admin.address {
         tracing::info!("metrics and health: http://{address}/metrics, /healthz, /readyz");
     }

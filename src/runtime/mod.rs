@@ -1,10 +1,12 @@
 //! Start and drain: wires everything, decides nothing.
 
+mod authorities;
 mod banner;
 mod certificates;
 mod engine;
 mod files;
 mod limits;
+mod offers;
 mod sockets;
 mod watches;
 mod workers;
@@ -19,12 +21,14 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::certificates::Certificates;
+use self::offers::Offers;
 use self::sockets::Sockets;
 use self::workers::{Workers, accept_until_stopped};
 use crate::admin::{Admin, Readiness, Token};
 use crate::config::{AccessLogFormat, AdminAddress, Config, Diagnostics, LogTarget};
 use crate::listen::socket::{BindError, Binding, bind};
-use crate::listen::{App, Connections, Intake, Limits, Listener, tls};
+use crate::listen::{App, Connections, Intake, Limits, Listener};
 use crate::matrix::Profile;
 use crate::proxy::FrontDoor;
 use crate::snapshot::compile;
@@ -33,8 +37,9 @@ use crate::telemetry::{
 };
 use crate::upstream::NoResolver;
 
-pub use self::certificates::NoCertificates;
+pub use self::certificates::{NoCertificates, certificate_names, pem_files};
 pub use self::engine::NoEngine;
+pub use self::offers::NoOffer;
 
 /// Why Vestibule could not start. Nothing stays open after any of these.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +50,9 @@ pub enum StartError {
     /// There are no certificates to serve.
     #[error("no certificates: {0}")]
     Certificates(#[from] NoCertificates),
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[from] rustls::Error),
+    /// TLS cannot be offered.
+    #[error(transparent)]
+    Tls(#[from] NoOffer),
     /// Addresses that cannot be listened on.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Bind(Vec<BindError>),
@@ -84,7 +89,7 @@ pub struct Running {
     drain: Duration,
     workers: Workers,
     admin: Option<tokio::task::JoinHandle<()>>,
-    freshness: tokio::task::JoinHandle<()>,
+    freshness: Option<tokio::task::JoinHandle<()>>,
     watches: JoinSet<()>,
 }
 
@@ -103,12 +108,10 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     let started = SystemTime::now();
     files::raise_limit(config);
     let snapshot = compile(config).map_err(StartError::Configuration)?;
-    let certificates = certificates::prepare(config, OffsetDateTime::now_utc())?;
-    let tls = tls::server_config(certificates.store.clone())?;
-    let telemetry = Arc::new(Telemetry::start(Settings {
-        started,
-        access_log: access_log(config),
-    })?);
+    let telemetry = start_telemetry(config, started)?;
+    let certificates = certificates::prepare(config, &telemetry, OffsetDateTime::now_utc())?;
+    let challenges = certificates.as_ref().and_then(Certificates::challenges);
+    let offers = Offers::of_all(certificates.as_ref(), config)?;
     let sockets = Sockets::bind(&config.listeners).map_err(StartError::Bind)?;
     let admin_binding = bind_admin(config)?;
     let admin_token = admin_token(config)?;
@@ -119,14 +122,15 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     let connections = Connections::new(&limits);
     let watches = watches::start(&snapshot, &telemetry)?;
     let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
-    let front_door = FrontDoor::new(snapshot.clone(), telemetry.clone(), seed(started));
+    let seed = seed(started);
+    let front_door = FrontDoor::new(snapshot.clone(), telemetry.clone(), challenges, seed);
     let engines = engine::engines(front_door, config, workers::count(config.threads))?;
-    banner::print(config, &sockets, &certificates.source);
+    banner::print(config, &sockets, certificates.as_ref());
     let mut jobs = Vec::new();
     for (bound, app) in sockets.spread(engines.len())?.into_iter().zip(engines) {
         let intake = |listener: Arc<Listener>| Intake {
             app: app.clone(),
-            tls: listener.tls.then(|| tls.clone()),
+            tls: offers.of(&listener),
             listener,
             limits: limits.clone(),
             connections: connections.clone(),
@@ -156,7 +160,7 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
         drain: config.timeouts.drain.duration(),
         workers,
         admin,
-        freshness: tokio::spawn(certificates::keep_fresh(certificates, telemetry.clone())),
+        freshness: certificates.map(|it| tokio::spawn(it.keep_fresh(telemetry.clone()))),
         watches,
         telemetry,
     })
@@ -205,7 +209,9 @@ impl Running {
             _ = ended.wait_for(|ended| *ended) => self.connections.open(),
         };
         self.connections.end();
-        self.freshness.abort();
+        if let Some(freshness) = self.freshness {
+            freshness.abort();
+        }
         if let Some(admin) = self.admin {
             admin.abort();
         }
@@ -279,6 +285,15 @@ fn admin_token(config: &Config) -> Result<Option<Token>, StartError> {
     };
     let path = config.admin.token_file.as_ref();
     path.map(|path| read(path)).transpose()
+}
+
+fn start_telemetry(config: &Config, started: SystemTime) -> Result<Arc<Telemetry>, TelemetryError> {
+    let access_log = access_log(config);
+    let settings = Settings {
+        started,
+        access_log,
+    };
+    Telemetry::start(settings).map(Arc::new)
 }
 
 fn access_log(config: &Config) -> Option<AccessLogSettings> {

@@ -104,10 +104,12 @@ impl Telemetry {
         self.metrics.families.accept_errors.with([listener], count);
     }
 
-    /// A TLS handshake succeeded after `seconds`.
-    pub fn handshake(&self, listener: &str, version: &'static str, seconds: f64) {
+    /// A TLS handshake succeeded after `seconds`: with this version, key exchange group and kind.
+    pub fn handshake(&self, listener: &str, terms: [&'static str; 3], seconds: f64) {
         let families = &self.metrics.families;
-        families.tls_handshakes.with([listener, version], count);
+        let [version, group, kind] = terms;
+        let labels = [listener, version, group, kind];
+        families.tls_handshakes.with(labels, count);
         families
             .tls_handshake_seconds
             .with([listener], |histogram| histogram.observe(seconds));
@@ -123,6 +125,18 @@ impl Telemetry {
     pub fn certificate_expiry(&self, name: &str, unix_seconds: i64) {
         let family = &self.metrics.families.certificate_expiry;
         family.with([name], |gauge| gauge.set(unix_seconds));
+    }
+
+    /// Whether the certificate called `name` is our own, for want of another.
+    pub fn certificate_self_signed(&self, name: &str, is_self_signed: bool) {
+        let family = &self.metrics.families.certificate_self_signed;
+        family.with([name], |gauge| gauge.set(is_self_signed.into()));
+    }
+
+    /// An authority was asked for a certificate for `name`; `result` is a fixed word.
+    pub fn certificate_order(&self, name: &str, result: &'static str) {
+        let family = &self.metrics.families.certificate_orders;
+        family.with([name, result], count);
     }
 
     /// A request head was answered with `status` before it became a request.

@@ -141,7 +141,7 @@ fn recorders_use_the_declared_labels() {
     let telemetry = quiet();
     telemetry.connection_refused("*:80", "too_many");
     telemetry.accept_failed("*:80");
-    telemetry.handshake("*:443", "TLSv1.3", 0.003);
+    telemetry.handshake("*:443", ["TLSv1.3", "X25519MLKEM768", "full"], 0.003);
     telemetry.handshake_failed("*:443", "timeout");
     telemetry.head_refused("*:80", None, 431, "head_too_large");
     telemetry.upstream_error("main", "connect_refused");
@@ -155,7 +155,7 @@ fn recorders_use_the_declared_labels() {
         ),
         (r#"vestibule_accept_errors_total{listener="*:80"}"#, "1"),
         (
-            r#"vestibule_tls_handshakes_total{listener="*:443",version="TLSv1.3"}"#,
+            r#"vestibule_tls_handshakes_total{group="X25519MLKEM768",kind="full",listener="*:443",version="TLSv1.3"}"#,
             "1",
         ),
         (

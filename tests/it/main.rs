@@ -16,6 +16,7 @@
     reason = "readable requests matter here, allocations do not"
 )]
 
+mod acme;
 mod admin;
 mod bodies;
 mod connections;

@@ -1,6 +1,6 @@
 //! Several sites, and whose a request is.
 
-use crate::support::{Door, Homeserver, Request, Table, Vestibule};
+use crate::support::{Door, Homeserver, Raw, Request, Table, Vestibule};
 
 const FEDERATION: &str = "/_matrix/federation/v1/version";
 const KEY: &str = "/_matrix/key/v2/server";
@@ -130,7 +130,7 @@ async fn the_federation_port_goes_by_host_then_by_the_name_in_tls() {
             .handshake(Door::Federation, name, &["http/1.1"])
             .await;
         let request = Request::get(FEDERATION).host(host);
-        let answer = crate::support::Raw::new(stream).ask(&request).await;
+        let answer = Raw::new(stream).ask(&request).await;
         table.row((name, host), &answer.status, &200);
         let got = match (
             first.requests().len() - before.0,
@@ -174,4 +174,23 @@ async fn every_name_of_every_site_has_a_certificate() {
             vestibule.handshake(door, name, &["h2", "http/1.1"]).await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_one_site_is_none_to_another() {
+    let (first, second) = (Homeserver::start().await, Homeserver::start().await);
+    let vestibule = Vestibule::start(&first, &two_sites(&second)).await;
+    let mut table = Table::default();
+    for (asked_for, host, status) in [
+        ("example.com", "example.com", 200),
+        ("example.com", "matrix.example.com:8448", 200),
+        ("matrix.example.com", "example.com", 200),
+        ("example.com", "example.org", 421),
+        ("matrix.example.org", "matrix.example.com", 421),
+    ] {
+        let stream = vestibule.handshake(Door::Tls, asked_for, &[]).await;
+        let answer = Raw::new(stream).ask(&Request::get(KEY).host(host)).await;
+        table.row((asked_for, host), &answer.status, &status);
+    }
+    table.assert_right(5);
 }

@@ -1,8 +1,11 @@
 //! TLS towards clients: the own authority, certificate files, names and protocols.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use crate::support::authority::Authority;
 use crate::support::curl::curl;
-use crate::support::{Door, Homeserver, Raw, Request, Vestibule, tls, within};
+use crate::support::{Door, Homeserver, Raw, Request, Vestibule, eventually, tls, within};
 
 const TARGET: &str = "/_matrix/client/versions";
 
@@ -143,4 +146,198 @@ async fn a_client_that_resumes_is_served() {
         );
     }
     assert_eq!(kinds[1], Some(rustls::HandshakeKind::Resumed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_names_get_the_first_certificate_or_an_alert() {
+    let homeserver = Homeserver::start().await;
+    for (config, is_refused) in [
+        ("", false),
+        (
+            "[tls]\nsource = \"internal\"\nunknown_names = \"refuse\"",
+            true,
+        ),
+    ] {
+        let vestibule = Vestibule::start(&homeserver, config).await;
+        // An address is asked for without a name.
+        for name in ["unknown.example.org", "127.0.0.1"] {
+            let error = vestibule
+                .try_handshake(Door::Federation, name, &["http/1.1"])
+                .await
+                .unwrap_err();
+            let alert = error.to_string().contains("UnrecognisedName");
+            assert_eq!(alert, is_refused, "{name}: {error}");
+        }
+        for name in ["example.com", "MATRIX.example.com"] {
+            let served = vestibule.try_handshake(Door::Federation, name, &[]).await;
+            assert!(served.is_ok(), "{name}");
+        }
+        let failures = "vestibule_tls_handshake_failures_total";
+        let counted = vestibule.metric(failures, &["unknown_name"]).await > 0.0;
+        assert_eq!(counted, is_refused);
+    }
+}
+
+/// The serial number of the certificate that is served for `name`.
+async fn serial(vestibule: &Vestibule, authority: &Authority, name: &str) -> Vec<u8> {
+    let tcp = vestibule.tcp(Door::Tls).await;
+    let stream = tls::connect(tcp, authority.pem(), name, &["http/1.1"]).await;
+    let stream = stream.unwrap();
+    let certificates = stream.get_ref().1.peer_certificates().unwrap();
+    certificates[0].to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renewed_files_are_served_and_no_connection_notices() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let name = "matrix.example.com";
+    let (certificate, key) = authority.write_certificate(folder.path(), &[name]);
+    let config = format!(
+        "[tls]\nsource = \"files\"\ncertificates = [{{ certificate = \"{}\", key = \"{}\" }}]",
+        certificate.display(),
+        key.display()
+    );
+    let homeserver = Homeserver::start().await;
+    let vestibule = Vestibule::start(&homeserver, &config).await;
+    let first = serial(&vestibule, &authority, name).await;
+    let tcp = vestibule.tcp(Door::Tls).await;
+    let stream = tls::connect(tcp, authority.pem(), name, &["http/1.1"]).await;
+    let mut open = Raw::new(stream.unwrap());
+    assert_eq!(open.ask(&Request::get(TARGET)).await.status, 200);
+    authority.write_certificate(folder.path(), &[name]);
+    eventually("the new certificate is served", async || {
+        serial(&vestibule, &authority, name).await != first
+    })
+    .await;
+    assert_eq!(open.ask(&Request::get(TARGET)).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_shares_the_secret_resumes_the_sessions_of_others() {
+    let homeserver = Homeserver::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, [5; 64]).unwrap();
+    let shared = format!(
+        "state_folder = \"{}\"\n[tls]\nsource = \"internal\"\nticket_secret = \"{}\"",
+        folder.path().display(),
+        secret.display()
+    );
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let mut kinds = Vec::new();
+        let mut connector = None;
+        // The second is another process as far as keys are concerned: a restart, or a replica.
+        for _ in 0..2 {
+            let vestibule = Vestibule::start(&homeserver, &shared).await;
+            let authority = std::fs::read_to_string(folder.path().join("ca.pem")).unwrap();
+            let connector = connector
+                .get_or_insert_with(|| tls::connector_of(&authority, &["http/1.1"], &[version]));
+            let tcp = vestibule.tcp(Door::Tls).await;
+            let name = "matrix.example.com".try_into().unwrap();
+            let stream = within("a handshake", connector.connect(name, tcp)).await;
+            let stream = stream.unwrap();
+            kinds.push(stream.get_ref().1.handshake_kind().unwrap());
+            let answer = Raw::new(stream).ask(&Request::get(TARGET)).await;
+            assert_eq!(answer.status, 200);
+            let kind = if kinds.len() == 1 { "full" } else { "resumed" };
+            let counted = vestibule
+                .count("vestibule_tls_handshakes_total", &[kind])
+                .await;
+            assert_eq!(counted, "1", "{kinds:?}");
+            vestibule.stop();
+            vestibule.ended().await;
+        }
+        assert_eq!(kinds[1], rustls::HandshakeKind::Resumed, "{version:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_can_ask_for_certificates_of_clients() {
+    let homeserver = Homeserver::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let partners = Authority::new();
+    let file = partners.write(folder.path());
+    let listeners = format!(
+        "listeners = [{{ address = \"127.0.0.1:0\", tls = false, profile = \"both\" }}, \
+         {{ address = \"127.0.0.1:0\", tls = true, profile = \"both\", client_ca = \"{}\" }}]",
+        file.display()
+    );
+    let vestibule = Vestibule::start(&homeserver, &listeners).await;
+    let (strangers, known) = (Authority::new(), &partners);
+    for (signer, is_let_in) in [
+        (None, false),
+        (Some(&strangers), false),
+        (Some(known), true),
+    ] {
+        let identity = signer.map(|authority| authority.identity("partner.example.org"));
+        let tcp = vestibule.tcp(Door::Tls).await;
+        let connector = tls::connector_with(&vestibule.authority(), identity);
+        let name = "matrix.example.com".try_into().unwrap();
+        let stream = within("a handshake", connector.connect(name, tcp)).await;
+        // In TLS 1.3 the client is done first, and hears of the refusal when it reads.
+        let answer = match stream {
+            Ok(stream) => {
+                let mut raw = Raw::new(stream);
+                raw.send(Request::get(TARGET).bytes()).await;
+                raw.try_response().await
+            }
+            Err(_) => None,
+        };
+        assert_eq!(answer.map(|it| it.status), is_let_in.then_some(200));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openssl_verifies_and_resumes_in_both_versions() {
+    let homeserver = Homeserver::start().await;
+    let vestibule = Vestibule::start(&homeserver, "").await;
+    let session = vestibule.state().join("session");
+    for version in ["-tls1_2", "-tls1_3"] {
+        for (option, begin) in [("-sess_out", "New, TLSv1"), ("-sess_in", "Reused, TLSv1")] {
+            let said = openssl(&vestibule, &[version, option, session.to_str().unwrap()]).await;
+            assert!(said.contains(begin), "{version} {option}: {said}");
+            assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
+            assert!(said.contains("HTTP/1.1 200"), "{said}");
+        }
+    }
+    for refused in [
+        "-tls1_1",
+        "-cipher=ECDHE-ECDSA-AES128-SHA256",
+        "-cipher=AES128-GCM-SHA256",
+    ] {
+        let (option, value) = refused.split_once('=').unwrap_or((refused, ""));
+        let more: &[&str] = if value.is_empty() {
+            &[]
+        } else {
+            &[value, "-tls1_2"]
+        };
+        let said = openssl(&vestibule, &[&[option], more].concat()).await;
+        assert!(!said.contains("HTTP/1.1 200"), "{refused}: {said}");
+    }
+}
+
+/// What `openssl s_client` says of one request, with more `arguments`.
+async fn openssl(vestibule: &Vestibule, arguments: &[&str]) -> String {
+    let mut command = Command::new("openssl");
+    command
+        .args(["s_client", "-ign_eof", "-servername", "matrix.example.com"])
+        .args(["-connect", &vestibule.address(Door::Tls).to_string()])
+        .arg("-CAfile")
+        .arg(vestibule.state().join("ca.pem"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let request =
+        format!("GET {TARGET} HTTP/1.1\r\nHost: matrix.example.com\r\nConnection: close\r\n\r\n");
+    let run = tokio::task::spawn_blocking(move || {
+        let mut child = command.spawn().expect("openssl is installed");
+        let mut input = child.stdin.take().unwrap();
+        // Where the handshake fails it reads nothing.
+        let _ = input.write_all(request.as_bytes());
+        child.wait_with_output().unwrap()
+    });
+    let output = within("openssl ends", run).await.unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::Subject;
-use crate::config::{Config, ListenAddress, Listener, Site, Tls};
+use crate::config::{CertificateSource, Config, ListenAddress, Listener, Site};
 use crate::federation::{ConnectTo, DnsSource, Options, Resolve, roots};
 use crate::matrix::Profile;
 
@@ -20,7 +20,7 @@ pub(super) fn subjects(
     let mut options = options.clone();
     options.dns = DnsSource::Nobody;
     options.allow_private = true;
-    if config.tls == Tls::Internal {
+    if config.tls.source == CertificateSource::Internal {
         let authority = config.state_folder.join("ca.pem");
         let own = roots(std::slice::from_ref(&authority));
         options.roots = Arc::new(own.map_err(|error| {

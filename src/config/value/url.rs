@@ -20,6 +20,11 @@ impl HttpUrl {
         Self(text.into())
     }
 
+    /// A URL of ours, which needs no check.
+    pub(in crate::config) fn fixed(url: &'static str) -> Self {
+        Self(url.into())
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0

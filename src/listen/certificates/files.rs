@@ -8,7 +8,7 @@ use rustls_pki_types::pem::{PemObject, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::OffsetDateTime;
 
-use super::{Certificate, CertificateProblem, CertificateSet};
+use super::{Certificate, CertificateProblem};
 
 /// A chain and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,15 +17,6 @@ pub struct PemFiles {
     pub certificate: PathBuf,
     /// The key of the first; may be the same file.
     pub key: PathBuf,
-}
-
-/// What was loaded.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The certificates, in the order of the files; the first is the default.
-    pub set: CertificateSet,
-    /// What an operator must look at though the certificates are served.
-    pub warnings: Vec<CertificateWarning>,
 }
 
 /// A pair of files that gives no certificate.
@@ -156,35 +147,8 @@ pub enum CertificateWarning {
     },
 }
 
-/// Loads all `files`, in order; `now` serves the warnings.
-///
-/// Fails with every bad pair at once.
-pub fn load(files: &[PemFiles], now: OffsetDateTime) -> Result<Loaded, Vec<CertificateError>> {
-    let mut certificates = Vec::new();
-    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    for pair in files {
-        match load_pair(pair) {
-            Ok(certificate) => {
-                warnings.extend(warnings_of(&certificate, &pair.certificate, now));
-                certificates.push(certificate);
-            }
-            Err(error) => errors.push(error),
-        }
-    }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let mut certificates = certificates.into_iter();
-    let default = certificates
-        .next()
-        .ok_or_else(|| vec![CertificateError::NoFiles])?;
-    Ok(Loaded {
-        set: CertificateSet::new(default, certificates),
-        warnings,
-    })
-}
-
-fn load_pair(files: &PemFiles) -> Result<Certificate, CertificateError> {
+/// Loads one pair.
+pub(super) fn load_pair(files: &PemFiles) -> Result<Certificate, CertificateError> {
     let chain = read_chain(&files.certificate)?;
     let key = read_key(&files.key)?;
     let (path, key_path) = (files.certificate.clone(), files.key.clone());
@@ -237,7 +201,8 @@ fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
     })
 }
 
-fn warnings_of(
+/// What an operator must look at though the certificate can be served.
+pub(super) fn warnings_of(
     certificate: &Certificate,
     path: &Path,
     now: OffsetDateTime,

@@ -8,6 +8,8 @@
 mod certificate;
 mod files;
 mod name;
+mod self_signed;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -19,8 +21,10 @@ use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 
 pub use certificate::{Certificate, CertificateProblem};
-pub use files::{CertificateError, CertificateWarning, Loaded, PemFiles, load};
+pub use files::{CertificateError, CertificateWarning, PemFiles};
 pub use name::{CertificateName, InvalidCertificateName};
+pub use self_signed::{NotSelfSigned, self_signed};
+pub use watch::{Change, Unfit, Watched};
 
 /// Certificates that are served together, one of them the default.
 ///
@@ -77,6 +81,15 @@ impl CertificateSet {
         names.into_iter().filter(|n| !is_covered(n)).collect()
     }
 
+    /// Whether a certificate has `server_name`, which is in lower case.
+    fn knows(&self, server_name: &str) -> bool {
+        let wildcard = || {
+            let (_, parent) = server_name.split_once('.')?;
+            self.wildcard.get(parent)
+        };
+        self.exact.contains_key(server_name) || wildcard().is_some()
+    }
+
     /// The key for a name in lower case: exact, then wildcard, then default.
     ///
     /// Where no key of the name is usable, its first is returned all the same:
@@ -130,6 +143,11 @@ impl CertificateStore {
     /// Serves `set` from the next handshake on; running ones keep theirs.
     pub fn replace(&self, set: CertificateSet) {
         self.current.store(Arc::new(set));
+    }
+
+    /// Whether a certificate has `server_name`, which is in lower case.
+    pub fn knows(&self, server_name: &str) -> bool {
+        self.current.load().knows(server_name)
     }
 
     /// When each name's certificate ends; of several for one name, the first to end.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use rcgen::SanType;
+
 use crate::matrix::ServerName;
 
 /// A subject alternative name that a TLS server can be reached by.
@@ -31,6 +33,14 @@ impl CertificateName {
                 .is_some_and(|(label, rest)| !label.is_empty() && rest == &**parent),
             (Self::Dns(_) | Self::Wildcard(_) | Self::Ip(_), _) => self == name,
         }
+    }
+
+    /// As it stands in a certificate that is to be made.
+    pub fn alternative_name(&self) -> Result<SanType, rcgen::Error> {
+        Ok(match self {
+            Self::Ip(address) => SanType::IpAddress(*address),
+            Self::Dns(_) | Self::Wildcard(_) => SanType::DnsName(self.to_string().try_into()?),
+        })
     }
 }
 

@@ -23,6 +23,19 @@ fn ecdsa(names: &[&str]) -> Certificate {
     certificate(names, &KeyPair::generate().unwrap())
 }
 
+/// What is served of files, and what is said of them.
+#[derive(Debug)]
+struct Loaded {
+    set: CertificateSet,
+    warnings: Vec<CertificateWarning>,
+}
+
+fn load(files: &[PemFiles], now: OffsetDateTime) -> Result<Loaded, Vec<CertificateError>> {
+    let (watched, warnings) = Watched::load(files, now)?;
+    let set = watched.set();
+    Ok(Loaded { set, warnings })
+}
+
 fn name(text: &str) -> CertificateName {
     text.parse().unwrap()
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use rustls_pki_types::PrivateKeyDer;
 use time::{Duration, OffsetDateTime};
@@ -209,7 +209,7 @@ impl InternalCa {
         let mut params = CertificateParams::default();
         params.subject_alt_names = names
             .iter()
-            .map(alternative_name)
+            .map(CertificateName::alternative_name)
             .collect::<Result<_, _>>()?;
         // No common name: clients would hold it against the CA's constraints too.
         params.distinguished_name = DistinguishedName::new();
@@ -225,6 +225,11 @@ impl InternalCa {
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         Ok(Certificate::new(vec![certificate.into()], &key)?)
     }
+}
+
+/// Where the CA of a state folder has its certificate, whether or not there is one.
+pub fn certificate_path(state_folder: &Path) -> PathBuf {
+    state_folder.join(folder::CERTIFICATE)
 }
 
 /// The names of each certificate: one per site, and every address on the first.
@@ -246,15 +251,6 @@ fn certificate_names(sites: &[Vec<CertificateName>]) -> Vec<Vec<CertificateName>
     }
     certificates.retain(|names| !names.is_empty());
     certificates
-}
-
-fn alternative_name(name: &CertificateName) -> Result<SanType, rcgen::Error> {
-    Ok(match name {
-        CertificateName::Ip(address) => SanType::IpAddress(*address),
-        CertificateName::Dns(_) | CertificateName::Wildcard(_) => {
-            SanType::DnsName(name.to_string().try_into()?)
-        }
-    })
 }
 
 #[cfg(test)]

@@ -13,12 +13,12 @@ use bytes::Bytes;
 use http::StatusCode;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::socket::{Address, bind};
+use super::tls::Offer;
 use super::*;
 use crate::matrix::Profile;
 use crate::message::{Fields, RequestHead};
@@ -112,7 +112,7 @@ impl Door {
         Self::open(limits, None, &[])
     }
 
-    fn open(limits: Limits, tls: Option<Arc<ServerConfig>>, proxies: &[&str]) -> Self {
+    fn open(limits: Limits, tls: Option<Offer>, proxies: &[&str]) -> Self {
         let (stop, shutdown) = watch::channel(false);
         let (go, may_go) = watch::channel(false);
         let settings = Settings {

@@ -8,7 +8,7 @@ use super::*;
 use crate::listen::certificates::{Certificate, CertificateSet, CertificateStore};
 
 /// Settings of a server for `a.test`, and of a client that trusts it and offers `alpn`.
-fn pair(alpn: &[&str]) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+fn pair(alpn: &[&str]) -> (Offer, Arc<ClientConfig>) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
     let der = params.self_signed(&key).unwrap().der().clone();
@@ -24,7 +24,11 @@ fn pair(alpn: &[&str]) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
         .with_root_certificates(roots)
         .with_no_client_auth();
     client.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
-    let server = crate::listen::tls::server_config(store).unwrap();
+    let server = Offer {
+        config: crate::listen::tls::server_config(store, None, None).unwrap(),
+        challenges: None,
+        only_known: None,
+    };
     (server, Arc::new(client))
 }
 

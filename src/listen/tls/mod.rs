@@ -4,13 +4,21 @@
 //! only. rustls has no renegotiation and no compression to turn off, and logs
 //! no keys unless told to.
 
+mod tickets;
+
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, Ticketer, cipher_suite, kx_group};
-use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
-use rustls::{Error, ServerConfig, SupportedCipherSuite};
+use rustls::{Error, RootCertStore, ServerConfig, SupportedCipherSuite};
+
+use super::certificates::CertificateStore;
+use super::challenges::Challenges;
+
+pub use tickets::{SharedTickets, ShortSecret};
 
 /// Application protocols, the preferred one first.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -45,7 +53,20 @@ pub fn crypto_provider() -> CryptoProvider {
     }
 }
 
-/// The TLS settings of listeners whose certificates are chosen by `certificates`.
+/// What a listener with TLS offers to those who connect.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// How TLS is spoken, and with which certificates.
+    pub config: Arc<ServerConfig>,
+    /// What certificate authorities are answered that check our names.
+    pub challenges: Option<Arc<Challenges>>,
+    /// The names that are served, where others and none are refused.
+    pub only_known: Option<Arc<CertificateStore>>,
+}
+
+/// The TLS settings of listeners whose certificates are chosen by `certificates`. Tickets are
+/// sealed by `tickets`, else under keys of their own; who connects must show a certificate of one
+/// of `clients`, where there are any.
 ///
 /// Listeners that share the value resume each other's sessions; make a second
 /// one where sessions must not cross, as between listeners that ask for client
@@ -54,15 +75,21 @@ pub fn crypto_provider() -> CryptoProvider {
 /// Errors where the system has no randomness for the ticket keys.
 pub fn server_config(
     certificates: Arc<dyn ResolvesServerCert>,
+    tickets: Option<Arc<SharedTickets>>,
+    clients: Option<Arc<RootCertStore>>,
 ) -> Result<Arc<ServerConfig>, Error> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(crypto_provider()))
+    let provider = Arc::new(crypto_provider());
+    let mut config = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier(clients, provider)?)
         .with_cert_resolver(certificates);
     config.alpn_protocols = ALPN.map(<[u8]>::to_vec).into();
     // Sessions live at the client, sealed with keys that change every six
     // hours and open tickets for twelve; we keep nothing for a client that left.
-    config.ticketer = Ticketer::new()?;
+    config.ticketer = match tickets {
+        Some(shared) => shared,
+        None => Ticketer::new()?,
+    };
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // One ticket, not the two of rustls: a resumed connection is given a fresh
     // one, so only clients that open several at once, which HTTP/2 spares
@@ -71,6 +98,20 @@ pub fn server_config(
     // Requests sent before the handshake is done could be replayed.
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
+}
+
+/// Who is let in: everybody, or those who show a certificate that one of `clients` signed.
+fn verifier(
+    clients: Option<Arc<RootCertStore>>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+    let Some(roots) = clients else {
+        return Ok(WebPkiClientVerifier::no_client_auth());
+    };
+    let builder = WebPkiClientVerifier::builder_with_provider(roots, provider);
+    builder
+        .build()
+        .map_err(|error| Error::General(error.to_string()))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ fn pair(versions: &[&'static SupportedProtocolVersion]) -> (Arc<ServerConfig>, C
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    (server_config(store).unwrap(), client)
+    (server_config(store, None, None).unwrap(), client)
 }
 
 /// Shakes hands in memory; what the server sends after it has reached the client too.
@@ -170,7 +170,7 @@ fn unknown_and_absent_names_get_the_default_certificate() {
     let (a, a_root) = self_signed(&["a.test"]);
     let (b, b_root) = self_signed(&["b.test"]);
     let store = CertificateStore::new(CertificateSet::new(a, [b]));
-    let server = server_config(Arc::<CertificateStore>::clone(&store)).unwrap();
+    let server = server_config(Arc::<CertificateStore>::clone(&store), None, None).unwrap();
     for (name, expected) in [
         ("a.test", &a_root),
         ("b.test", &b_root),

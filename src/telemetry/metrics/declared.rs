@@ -70,14 +70,19 @@ families! {
     connections_refused: IntCounter ["listener", "reason"] = "vestibule_connections_refused_total";
     /// Failures of the accept system call; a lack of file descriptors shows here.
     accept_errors: IntCounter ["listener"] = "vestibule_accept_errors_total";
-    /// TLS handshakes that succeeded, by protocol version.
-    tls_handshakes: IntCounter ["listener", "version"] = "vestibule_tls_handshakes_total";
+    /// TLS handshakes that succeeded, by protocol version, key exchange group, and whether they
+    /// resumed a session ("resumed") or not ("full").
+    tls_handshakes: IntCounter ["listener", "version", "group", "kind"] = "vestibule_tls_handshakes_total";
     /// Time from the first byte to the end of a TLS handshake that succeeded.
     tls_handshake_seconds: Histogram ["listener"] in SETUP_SECONDS = "vestibule_tls_handshake_seconds";
     /// TLS handshakes that failed, by reason.
     tls_handshake_failures: IntCounter ["listener", "reason"] = "vestibule_tls_handshake_failures_total";
     /// When the certificate in use ends, as Unix time.
     certificate_expiry: IntGauge ["name"] = "vestibule_certificate_expiry_timestamp_seconds";
+    /// 1 while a name has a self-signed certificate only, because none could be had yet.
+    certificate_self_signed: IntGauge ["name"] = "vestibule_certificate_self_signed";
+    /// Orders for a certificate (ACME), by result: "issued", or the reason why not.
+    certificate_orders: IntCounter ["name", "result"] = "vestibule_certificate_orders_total";
     /// Requests answered, one for each access log record. A request that matched no site,
     /// or went to no upstream, has "none" there.
     requests: IntCounter ["site", "class", "method", "status", "upstream"] = "vestibule_requests_total";

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use time::OffsetDateTime;
 
-use super::tls::provider;
+use super::tls::{Identity, provider};
 
 /// Signs certificates that nobody outside the test believes.
 pub(crate) struct Authority {
@@ -48,6 +49,13 @@ impl Authority {
         paths
     }
 
+    /// A certificate for `name`, for a client to show.
+    pub(crate) fn identity(&self, name: &str) -> Identity {
+        let (certificate, key) = self.certificate(&[name]);
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        (vec![certificate.der().clone()], key.into())
+    }
+
     /// How a server with a certificate for `name` speaks TLS.
     pub(crate) fn server_config(&self, name: &str) -> Arc<rustls::ServerConfig> {
         let (certificate, key) = self.certificate(&[name]);
@@ -59,6 +67,20 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
         Arc::new(config)
+    }
+
+    /// A certificate and its key for `name` in one text, valid from `begin` to `end`.
+    pub(crate) fn pem_between(
+        &self,
+        name: &str,
+        begin: OffsetDateTime,
+        end: OffsetDateTime,
+    ) -> String {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (begin, end);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        certificate.pem() + &key.serialize_pem()
     }
 
     fn certificate(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {

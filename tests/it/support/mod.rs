@@ -12,6 +12,7 @@ pub(crate) mod deadline;
 pub(crate) mod frames;
 pub(crate) mod h2_client;
 pub(crate) mod homeserver;
+pub(crate) mod pebble;
 pub(crate) mod proxy_header;
 pub(crate) mod raw;
 pub(crate) mod recorded;

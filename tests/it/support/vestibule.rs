@@ -186,6 +186,11 @@ impl Vestibule {
             .sum()
     }
 
+    /// The same as text, for counts to be compared.
+    pub(crate) async fn count(&self, name: &str, labels: &[&str]) -> String {
+        self.metric(name, labels).await.to_string()
+    }
+
     /// The access log so far, one JSON value a request.
     pub(crate) fn access_log(&self) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(self.state().join("access.log")).unwrap_or_default();
