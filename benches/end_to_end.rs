@@ -25,11 +25,17 @@ use door::Door;
 
 /// What is asked for: (name, method, target, length of the body sent, of the body answered).
 const REQUESTS: [(&str, &str, &str, usize, Option<usize>); 4] = [
-    ("get_small", "GET", "/_matrix/client/versions", 0, None),
+    (
+        "get_small",
+        "GET",
+        "/_matrix/client/v3/capabilities",
+        0,
+        None,
+    ),
     (
         "get_64_kib",
         "GET",
-        "/_matrix/client/v3/sync",
+        "/_matrix/client/v3/sync?since=s1",
         0,
         Some(64 * 1024),
     ),

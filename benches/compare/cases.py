@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import machine
 from peers import HOST
 
-SMALL = "/_matrix/client/versions"
-LARGE = "/_matrix/client/v3/sync"
+SMALL = "/_matrix/client/v3/capabilities"
+LARGE = "/_matrix/client/v3/sync?since=s1"
 TRANSACTION = "/_matrix/federation/v1/send/1"
 WELL_KNOWN = "/.well-known/matrix/client"
 BODY_SIZE = 64 * 1024

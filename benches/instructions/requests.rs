@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(3);
 
 const START_DEADLINE: Duration = Duration::from_mins(2);
 
-const GET: &str = "/_matrix/client/versions";
+const GET: &str = "/_matrix/client/v3/capabilities";
 const WELL_KNOWN: &str = "/.well-known/matrix/client";
 
 /// (name, whether HTTP/2, path)

@@ -284,8 +284,8 @@ class Homeserver:
             return {"path": self.socket, "mode": 0o600}
         return {"port": self.port, "bind_addresses": ["127.0.0.1"]}
 
-    def start_synapse(self, processes, python, phone_book, authorities):
-        """Writes homeserver.yaml (JSON is YAML) and the signing key, and starts Synapse."""
+    def configure_synapse(self, phone_book, authorities):
+        """Writes homeserver.yaml (JSON is YAML), the signing key and the phone book; returns the path of the latter."""
         generous = {"per_second": 1000, "burst_count": 1000}
         settings = {
             "server_name": self.server_name,
@@ -317,6 +317,11 @@ class Homeserver:
         key = self.folder / "signing.key"
         if not key.exists():
             key.write_text(f"ed25519 demo {base64.b64encode(secrets.token_bytes(32)).decode().rstrip('=')}\n")
+        return phones
+
+    def start_synapse(self, processes, python, phone_book, authorities):
+        """Configures Synapse and starts it."""
+        phones = self.configure_synapse(phone_book, authorities)
         command = [str(python), str(LAUNCHER), str(phones), "--config-path", str(self.folder / "homeserver.yaml")]
         processes.start(f"Synapse of {self.server_name}", command, self.synapse_log, cwd=self.folder)
 

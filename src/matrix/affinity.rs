@@ -103,7 +103,7 @@ fn hash(kind: Kind, text: &[u8]) -> u64 {
 /// and target.
 ///
 /// `None` where the affinity is another, or the id is empty. Who the user or
-/// the sending server is stands in the headers ([`super::access_token`],
+/// the sending server is stands in the headers ([`access_token`](fn@super::access_token),
 /// [`super::claimed_origin`]).
 pub fn key_of_target(endpoint: &Endpoint, target: &[u8]) -> Option<Key> {
     let key = match endpoint.affinity {

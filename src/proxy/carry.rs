@@ -1,7 +1,7 @@
 //! The way up: a connection, the head that goes on it, and whether to try again.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
@@ -21,6 +21,9 @@ const WORTH_KEEPING: usize = 64 << 10;
 /// How often a request may be sent once more: a connection that has gone stale, then a process
 /// that ends. What ends every process that it meets does not meet them all.
 const MOST_REPETITIONS: u8 = 2;
+/// How long a process that ends is given to be gone. Until then it may take connections that it
+/// never answers, and several processes that are stopped together all do.
+const TIME_TO_BE_GONE: Duration = Duration::from_millis(250);
 
 /// Carries a request to its upstream and the answer back.
 pub(super) async fn carry(
@@ -46,6 +49,10 @@ pub(super) async fn carry(
             }
             Err(problem) if sent.may_repeat(&problem, &connection, &upstream, ctx) => {
                 engine.door.telemetry.repeated(&upstream.name);
+                let was_stale = connection.is_reused() && sent.repetitions == 1;
+                if !was_stale {
+                    tokio::time::sleep(TIME_TO_BE_GONE).await;
+                }
             }
             Err(problem) => return Err(problem),
         }

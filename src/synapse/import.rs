@@ -26,7 +26,7 @@ pub struct Imported {
 ///
 /// The same files give the same text, in whichever order workers are named. What
 /// would break is left out, with a remark; what is wrong with the files
-/// themselves, [`super::lint`] tells.
+/// themselves, [`lint`](fn@super::lint) tells.
 ///
 /// # Errors
 /// When the main process listens for nothing that could be passed on to it.

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
 use crate::support::{Answer, Door, Gate, Homeserver, Request, Vestibule, eventually, within};
 
 const VERSIONS: &str = "/_matrix/client/versions";
@@ -134,4 +137,23 @@ async fn what_may_be_repeated_survives_a_homeserver_that_is_killed_at_work() {
     targets.retain(|target| target != "/health");
     targets.sort_unstable();
     assert_eq!(targets, [sync, SEND]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_homeserver_that_takes_a_moment_to_be_gone_does_not_use_up_the_repetitions() {
+    let ending = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", ending.local_addr().unwrap());
+    let vestibule = in_front_of(&url, "").await;
+    let mut client = vestibule.raw(Door::Plain).await;
+    client.send(Request::get(VERSIONS).bytes()).await;
+    let takes_and_closes = async {
+        loop {
+            drop(ending.accept().await);
+        }
+    };
+    let moment = Duration::from_millis(100);
+    assert!(timeout(moment, takes_and_closes).await.is_err());
+    drop(ending);
+    let _homeserver = Homeserver::start_at(&url).await;
+    assert_eq!(within("an answer", client.response()).await.status, 200);
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{Answer, Door, Gate, Homeserver, Request, Table, Vestibule};
 
-const TARGET: &str = "/_matrix/client/versions";
+const TARGET: &str = "/_matrix/client/v3/capabilities";
 
 /// Answers that are wrong before their head is over: the client sees a 502.
 fn unusable_heads() -> Vec<(&'static str, Answer)> {

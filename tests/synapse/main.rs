@@ -1,11 +1,13 @@
-//! Two real Synapse homeservers federate through two Vestibules.
+//! Real Synapse homeservers federate through Vestibules.
 //!
 //! Each test is one function of `scenarios.py` and runs in its own process, against one world that `world.py` keeps up
-//! for all of them. Without the network or the programs it needs, a test says what is missing and passes; where `CI` is
-//! set it fails.
+//! for all of them; those of [`workers`] have another world. Without the network or the programs it needs, a test says
+//! what is missing and passes; where `CI` is set it fails.
 //!
 //! `VESTIBULE_SYNAPSE_VENV`: the Python environment with Synapse (default `target/synapse-venv`, installed when missing).
 //! `VESTIBULE_SYNAPSE_PROXY`: another program with Vestibule's command line to test in its place.
+
+mod workers;
 
 use std::{
     env, fs,
@@ -36,21 +38,25 @@ impl From<io::Error> for NoWorld {
 struct World {
     python: PathBuf,
     folder: PathBuf,
-    /// `world.py` ends, and everything with it, when its standard input does: at the latest when this process is gone.
+    /// The script that knows the scenarios.
+    scenarios: &'static str,
+    /// It ends, and everything with it, when its standard input does: at the latest when this process is gone.
     _process: Child,
 }
 
-static WORLD: LazyLock<Result<World, NoWorld>> = LazyLock::new(World::start);
+static WORLD: LazyLock<Result<World, NoWorld>> =
+    LazyLock::new(|| World::start("world.py", "scenarios.py"));
 
 impl World {
-    fn start() -> Result<Self, NoWorld> {
+    /// Starts the world that the first script keeps up.
+    fn start(world: &str, scenarios: &'static str) -> Result<Self, NoWorld> {
         require_curl()?;
         let python = install_synapse()?;
-        let folder = new_folder()?;
+        let folder = new_folder(world)?;
         let proxy = env::var_os("VESTIBULE_SYNAPSE_PROXY")
             .unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule").into());
         let mut process = Command::new(&python)
-            .arg(script("world.py"))
+            .arg(script(world))
             .arg(&folder)
             .arg(proxy)
             .stdin(Stdio::piped())
@@ -69,6 +75,7 @@ impl World {
         Ok(Self {
             python,
             folder,
+            scenarios,
             _process: process,
         })
     }
@@ -76,7 +83,7 @@ impl World {
     /// Runs one scenario; the error is what it printed.
     fn run(&self, scenario: &str) -> Result<(), String> {
         let output = Command::new(&self.python)
-            .arg(script("scenarios.py"))
+            .arg(script(self.scenarios))
             .arg(&self.folder)
             .arg(scenario)
             .output()
@@ -99,8 +106,10 @@ fn script(name: &str) -> PathBuf {
 }
 
 /// A folder of this run; those of earlier runs, kept because a scenario had failed, are removed.
-fn new_folder() -> io::Result<PathBuf> {
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("synapse");
+fn new_folder(world: &str) -> io::Result<PathBuf> {
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("synapse")
+        .join(world.trim_end_matches(".py"));
     for entry in fs::read_dir(&parent).into_iter().flatten().flatten() {
         if entry.path().join("failed").exists() {
             fs::remove_dir_all(entry.path())?;
@@ -144,9 +153,9 @@ fn install_synapse() -> Result<PathBuf, NoWorld> {
     ))
 }
 
-/// Runs a scenario, or says why it cannot run.
-fn check(scenario: &str) -> Result<(), String> {
-    match &*WORLD {
+/// Runs a scenario of the world, or says why it cannot run.
+fn check(world: &Result<World, NoWorld>, scenario: &str) -> Result<(), String> {
+    match world {
         Ok(world) => world.run(scenario),
         Err(NoWorld::Broken(why)) => Err(format!("the homeservers do not start:\n{why}")),
         Err(NoWorld::Missing(what))
@@ -172,7 +181,7 @@ macro_rules! scenarios {
         $(
             #[test]
             fn $name() {
-                if let Err(why) = check(stringify!($name)) {
+                if let Err(why) = check(&WORLD, stringify!($name)) {
                     panic!("{why}");
                 }
             }

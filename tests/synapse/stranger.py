@@ -81,9 +81,11 @@ class Stranger:
             "verify_keys": {name: {"key": public}}, "old_verify_keys": {},
         }, self.server_name, self.key)
 
-    def authorization(self, destination, method, uri):
-        """The value of the Authorization header for a request without a body (S2S "Request authentication")."""
+    def authorization(self, destination, method, uri, content=None):
+        """The value of the Authorization header of a request, with JSON or without (S2S "Request authentication")."""
         request = {"method": method, "uri": uri, "origin": self.server_name, "destination": destination}
+        if content is not None:
+            request["content"] = content
         signatures = signedjson.sign.sign_json(request, self.server_name, self.key)["signatures"]
         (key, signature), = signatures[self.server_name].items()
         return (f'X-Matrix origin="{self.server_name}",destination="{destination}",key="{key}",sig="{signature}"')

@@ -1,5 +1,7 @@
 //! Which requests may be answered from memory.
 
+use std::time::Instant;
+
 use http::Method;
 
 use super::super::context::RequestContext;
@@ -34,15 +36,20 @@ pub(super) struct Asked {
     pub template: &'static str,
     /// Whether what is in memory is good enough only where there is nothing else.
     pub wants_new: bool,
+    /// When it came: what another request brings after that is new to it.
+    pub came: Instant,
 }
 
-/// Whether the endpoint may be one of a cached document: few are, so this is quick.
+/// Whether the endpoint is one of a cached document. Few classes have any, so this is quick.
 pub(in crate::proxy) fn concerns(ctx: &RequestContext) -> bool {
-    let class = ctx.identity.as_ref().map(|i| i.endpoint.class);
-    matches!(
-        class,
-        Some(Class::KeyOwn | Class::FedMeta | Class::ClientMeta)
-    )
+    ctx.identity.as_ref().is_some_and(|identity| {
+        let endpoint = &identity.endpoint;
+        let has_any = matches!(
+            endpoint.class,
+            Class::KeyOwn | Class::FedMeta | Class::ClientMeta
+        );
+        has_any && kind(endpoint).is_some()
+    })
 }
 
 fn kind(endpoint: &Endpoint) -> Option<Kind> {
@@ -83,6 +90,7 @@ impl Asked {
             kind,
             template: identity.endpoint.template,
             wants_new: wants_new(&head.fields),
+            came: ctx.started,
         })
     }
 }

@@ -165,7 +165,7 @@ fn note_upstream(ctx: &mut RequestContext, upstream: Arc<Upstream>) {
 async fn find(engine: &Engine, asked: &Asked, question: Question) -> Result<Found, Problem> {
     let door = &engine.door;
     let slot = door.edge_cache.slot(&asked.key);
-    let came = Instant::now();
+    let came = asked.came;
     let state = slot.state();
     if state.passes_until.is_some_and(|until| came < until) {
         return Ok(Found::Nothing);
