@@ -1,4 +1,4 @@
-//! Who may change something.
+//! A token in a file, and who may change something.
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::listen::{ConnectionFacts, Peer};
 use crate::message::RequestHead;
 
-/// The token that calls over TCP must bring.
+/// A token that stands in a file of its own.
 pub struct Token(Box<[u8]>);
 
 impl Token {
@@ -19,6 +19,11 @@ impl Token {
             return Err(io::Error::other("it is empty"));
         }
         Ok(Self(token.into()))
+    }
+
+    /// As the value of `Authorization`.
+    pub(crate) fn as_bearer(&self) -> Vec<u8> {
+        [b"Bearer ", &*self.0].concat()
     }
 
     fn is(&self, given: &[u8]) -> bool {

@@ -8,6 +8,7 @@ pub mod check;
 pub mod config;
 pub mod explain;
 pub mod import;
+pub mod poke;
 pub mod run;
 mod synapse_files;
 
@@ -61,6 +62,8 @@ enum Command {
     Explain(explain::Command),
     /// Find out whether other servers and clients can reach a homeserver, and if not, why
     Check(Box<check::Arguments>),
+    /// After an outage, let the homeserver contact the servers that it backs off from
+    Poke(poke::Command),
     /// Print the version
     Version,
 }
@@ -121,6 +124,7 @@ pub fn main(
         Command::Ca(command) => certs::ca(&command, terminal),
         Command::Explain(command) => explain::run(&command, terminal),
         Command::Check(arguments) => check::run(&arguments, terminal),
+        Command::Poke(command) => poke::run(&command, terminal),
         Command::Version => {
             writeln!(terminal.out, "vestibule {}", env!("CARGO_PKG_VERSION"))?;
             Ok(Exit::Done)
