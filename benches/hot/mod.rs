@@ -6,6 +6,7 @@
 mod endpoint;
 mod head;
 mod headers;
+mod place;
 mod record;
 mod route;
 
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Vec<Hot> {
         head::all(),
         endpoint::all(),
         route::all(),
+        place::all(),
         headers::all(),
         record::all(),
     ];

@@ -344,6 +344,12 @@ upstream = "http://127.0.0.1:8082"
 groups = ["generic_worker"]
 
 [[workers]]
+name = "pods"
+upstream = "http://synapse-sync.matrix.svc:8081"
+groups = ["synchrotron"]
+discover = "addresses"
+
+[[workers]]
 name = "writer"
 upstream = "unix:/run/writer.sock"
 groups = ["typing"]
@@ -397,6 +403,13 @@ groups = ["typing"]
     }
 
     #[test]
+    fn who_is_still_to_be_found_is_named_too() {
+        let (_, json) = explained(&["GET", "/_matrix/client/v3/sync?since=s1"]);
+        let upstreams = &json["forwarded"]["upstreams"];
+        assert_eq!(upstreams, &json!(["pods (as DNS names it)"]));
+    }
+
+    #[test]
     fn what_is_answered_or_refused_here_says_so() {
         for (url, path, expected) in [
             (
@@ -438,12 +451,8 @@ groups = ["typing"]
     #[test]
     fn a_token_is_asked_for_and_never_shown() {
         let header = "Authorization: Bearer mat_secret";
-        let (text, json) = explained(&[
-            "GET",
-            "/_matrix/client/v3/sync?since=s1",
-            "--header",
-            header,
-        ]);
+        let (text, json) =
+            explained(&["POST", "/_matrix/client/v3/createRoom", "--header", header]);
         assert_eq!(json["forwarded"]["placed"]["key"], "asked");
         assert!(!text.contains("secret") && !json.to_string().contains("secret"));
     }

@@ -152,8 +152,12 @@ fn forwarded(head: &RequestHead, ctx: &RequestContext) -> Option<Forwarded> {
     let (upstreams, placed) = match &forward.placing {
         Some(placing) => {
             let found = found(head, ctx, placing);
-            let upstreams = placing.homeserver.ranking(placing.group, found.1);
-            let names = upstreams.iter().map(|u| u.name.clone()).collect();
+            let (homeserver, group) = (&placing.homeserver, placing.group);
+            let upstreams = homeserver.ranking(group, found.1);
+            let mut names: Vec<Arc<str>> = upstreams.iter().map(|u| u.name.clone()).collect();
+            let to_be_found = homeserver.to_be_found(homeserver.answering(group));
+            let as_found = |worker: Arc<str>| format!("{worker} (as DNS names it)").into();
+            names.extend(to_be_found.into_iter().map(as_found));
             (names, Some(placed(ctx, placing, found.0)))
         }
         None => (vec![forward.upstream.name.clone()], None),

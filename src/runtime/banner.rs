@@ -40,6 +40,14 @@ pub(super) fn print(config: &Config, sockets: &Sockets, certificates: Option<&Ce
             ),
             (Serve::Vestibule, None) => {}
         }
+        for worker in &site.workers {
+            let groups: Vec<String> = worker.groups.iter().map(ToString::to_string).collect();
+            let (name, url, groups) = (&*worker.name, &*worker.upstream.url, groups.join(", "));
+            tracing::info!(
+                "site {}: worker {name} at {url} for {groups}",
+                *site.server_name
+            );
+        }
         for route in &site.routes {
             tracing::info!("site {}: route {}", *site.server_name, *route.path);
         }

@@ -129,6 +129,17 @@ impl Homeserver {
             .collect()
     }
 
+    /// The workers of `group` whose processes DNS has yet to name.
+    pub fn to_be_found(&self, group: Group) -> Vec<Arc<str>> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = workers
+            .iter()
+            .filter(|worker| worker.members.is_empty() && worker.groups.contains(&group));
+        unknown
+            .filter_map(|worker| Some(worker.discovered.as_ref()?.worker.clone()))
+            .collect()
+    }
+
     /// The workers whose processes DNS names, each with its index.
     pub fn discovered(&self) -> Vec<(usize, Discovered)> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);

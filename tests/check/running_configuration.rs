@@ -14,6 +14,7 @@ async fn checked(more: &str) -> super::report::Report {
     let text = format!(
         "server_name = \"a.test\"
 homeserver = \"http://{stub}\"
+tls = \"internal\"
 state_folder = \"{folder}/state\"
 {more}
 [admin]

@@ -203,7 +203,7 @@ async fn an_authority_that_is_down_costs_nothing_but_the_certificate() {
     assert_eq!(known["failures"], 1);
     let error = known["last_error"].as_str().unwrap();
     assert!(error.contains("cannot be reached"), "{error}");
-    // A restart does not make it try again.
+    // Written down, for whoever starts again.
     let next = known["next_attempt"].as_i64().unwrap();
     assert!(next > OffsetDateTime::now_utc().unix_timestamp());
     assert_eq!(vestibule.count(orders, &["example.com"]).await, "2");
