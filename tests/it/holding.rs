@@ -78,17 +78,21 @@ async fn a_homeserver_that_stays_away_is_a_503_after_the_configured_time() {
 async fn more_than_so_many_do_not_wait() {
     let url = Homeserver::nowhere().await;
     let vestibule = in_front_of(&url, "limits.held_requests = 1").await;
-    let mut first = vestibule.raw(Door::Plain).await;
-    first.send(Request::get(VERSIONS).bytes()).await;
-    eventually("the first waits", async || {
-        metric(&vestibule, "vestibule_requests_in_flight").await == 1
-    })
-    .await;
+    let mut one = vestibule.raw(Door::Plain).await;
+    let mut other = vestibule.raw(Door::Plain).await;
+    one.send(Request::get(VERSIONS).bytes()).await;
+    other.send(Request::get(VERSIONS).bytes()).await;
     // Whichever of the two came first waits; the other is told at once.
-    let second = vestibule.ask(Door::Plain, &Request::get(VERSIONS)).await;
-    second.assert_error(503, "M_UNKNOWN");
+    let told_and_waiting = async {
+        tokio::select! {
+            told = one.response() => (told, &mut other),
+            told = other.response() => (told, &mut one),
+        }
+    };
+    let (told, waiting) = within("one is told", told_and_waiting).await;
+    told.assert_error(503, "M_UNKNOWN");
     let _homeserver = Homeserver::start_at(&url).await;
-    assert_eq!(first.response().await.status, 200);
+    assert_eq!(within("an answer", waiting.response()).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
