@@ -45,8 +45,9 @@ pub struct Discovered {
 /// The workers of one group.
 #[derive(Debug)]
 struct Workers {
-    /// Whether the configuration names any.
-    is_configured: bool,
+    /// The group whose workers answer: this one where the configuration names any for it, else
+    /// the first of its stand-ins that has some, else the main process.
+    answered_by: Group,
     members: ArcSwap<Vec<Arc<Upstream>>>,
     limits: GroupLimits,
     queue: Arc<Queue>,
@@ -101,8 +102,9 @@ impl Homeserver {
         workers: Vec<Worker>,
         limits: impl Fn(Group) -> GroupLimits,
     ) -> Self {
+        let is_configured = |group: &Group| workers.iter().any(|w| w.groups.contains(group));
         let of_group = |&group: &Group| Workers {
-            is_configured: workers.iter().any(|worker| worker.groups.contains(&group)),
+            answered_by: levels(group).find(is_configured).unwrap_or(Group::Main),
             members: ArcSwap::from_pointee(members(&workers, group)),
             limits: limits(group),
             queue: Arc::default(),
@@ -185,8 +187,8 @@ impl Homeserver {
     /// The group whose workers answer for `group`: its own where it has any, else the first of
     /// its stand-ins that has, else the main process.
     pub fn answering(&self, group: Group) -> Group {
-        let is_configured = |group: &Group| self.workers(*group).is_some_and(|w| w.is_configured);
-        levels(group).find(is_configured).unwrap_or(Group::Main)
+        self.workers(group)
+            .map_or(Group::Main, |workers| workers.answered_by)
     }
 
     /// Whether it matters which key a request of `group` has: there are several to choose from.
