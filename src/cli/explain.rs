@@ -10,13 +10,12 @@ use clap::Args;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{CONFIGURATION, Exit, Terminal, load, tell};
+use super::{CONFIGURATION, Exit, Terminal, load_compiled};
 use crate::config::Config;
 use crate::listen::{ConnectionFacts, Listener, Peer};
 use crate::matrix::Profile;
 use crate::message::{Fields, Protocol, RequestHead};
 use crate::proxy::explain::{Explanation, Forwarded, KnownKey, Outcome, Placed, explain};
-use crate::snapshot::compile;
 use crate::telemetry::{Settings, Telemetry};
 
 /// What to explain.
@@ -53,15 +52,8 @@ struct Url<'a> {
 /// # Errors
 /// When the terminal cannot be written to.
 pub fn run(command: &Command, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let Some(config) = load(&command.file, terminal)? else {
+    let Some((config, snapshot)) = load_compiled(&command.file, terminal)? else {
         return Ok(Exit::Usage);
-    };
-    let snapshot = match compile(&config) {
-        Ok(snapshot) => snapshot,
-        Err(problems) => {
-            tell(&problems, terminal)?;
-            return Ok(Exit::Usage);
-        }
     };
     let request = request(command, &config);
     let (head, facts) = match request {

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, Diagnostics};
+use crate::snapshot::{Snapshot, compile};
 
 /// Where the configuration is looked for when no file is named.
 const CONFIGURATION: &str = "/etc/vestibule/vestibule.toml";
@@ -154,6 +155,26 @@ fn refused(reason: &clap::Error, terminal: &mut Terminal<'_>) -> io::Result<Exit
 fn load(file: &std::path::Path, terminal: &mut Terminal<'_>) -> io::Result<Option<Config>> {
     match Config::load(file) {
         Ok(config) => Ok(Some(config)),
+        Err(problems) => {
+            tell(&problems, terminal)?;
+            Ok(None)
+        }
+    }
+}
+
+/// The same, compiled.
+///
+/// # Errors
+/// When the terminal cannot be written to.
+fn load_compiled(
+    file: &std::path::Path,
+    terminal: &mut Terminal<'_>,
+) -> io::Result<Option<(Config, Snapshot)>> {
+    let Some(config) = load(file, terminal)? else {
+        return Ok(None);
+    };
+    match compile(&config) {
+        Ok(snapshot) => Ok(Some((config, snapshot))),
         Err(problems) => {
             tell(&problems, terminal)?;
             Ok(None)

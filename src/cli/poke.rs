@@ -13,10 +13,11 @@ use http::{Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{CONFIGURATION, Exit, Terminal, load, tell};
+use super::{CONFIGURATION, Exit, Terminal, load_compiled};
 use crate::admin::Token;
+use crate::matrix::ServerName;
 use crate::message::{Fields, Protocol, RequestHead};
-use crate::snapshot::{Snapshot, compile};
+use crate::snapshot::Snapshot;
 use crate::upstream::{Pool, Upstream};
 
 /// Synapse's admin API for the servers that it sends to.
@@ -67,15 +68,8 @@ struct Destination {
 /// # Errors
 /// When the terminal cannot be written to, or the system refuses a runtime.
 pub fn run(command: &Command, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let Some(config) = load(&command.file, terminal)? else {
+    let Some((_, snapshot)) = load_compiled(&command.file, terminal)? else {
         return Ok(Exit::Usage);
-    };
-    let snapshot = match compile(&config) {
-        Ok(snapshot) => snapshot,
-        Err(problems) => {
-            tell(&problems, terminal)?;
-            return Ok(Exit::Usage);
-        }
     };
     let token = match Token::read(&command.token_file) {
         Ok(token) => token,
@@ -153,7 +147,7 @@ async fn poke(
             writeln!(terminal.out, "  {name}")?;
             continue;
         }
-        let segment = utf8_percent_encode(&name, NOT_IN_A_SEGMENT);
+        let segment = utf8_percent_encode(name.as_str(), NOT_IN_A_SEGMENT);
         let target = format!("{DESTINATIONS}/{segment}/reset_connection");
         match api.ask(&pool, Method::POST, target).await {
             Ok(_) => writeln!(terminal.out, "  {name}: is contacted again")?,
@@ -164,7 +158,7 @@ async fn poke(
 }
 
 /// The servers that the homeserver backs off from.
-async fn failing(api: &Api<'_>, pool: &Pool) -> Result<Vec<String>, String> {
+async fn failing(api: &Api<'_>, pool: &Pool) -> Result<Vec<ServerName>, String> {
     let mut failing = Vec::new();
     let mut from = "0".to_owned();
     for _ in 0..MOST_PAGES {
@@ -177,7 +171,9 @@ async fn failing(api: &Api<'_>, pool: &Pool) -> Result<Vec<String>, String> {
             .destinations
             .into_iter()
             .filter(|d| d.failure_ts.is_some());
-        failing.extend(backed_off.map(|d| d.destination));
+        // Names come from other servers: what is none is neither printed nor asked for.
+        let names = backed_off.filter_map(|d| d.destination.parse::<ServerName>().ok());
+        failing.extend(names);
         match page.next_token {
             Some(next) => from = next,
             None => break,
@@ -242,7 +238,8 @@ mod tests {
                 ),
                 "/_synapse/admin/v1/federation/destinations?from=100&limit=100" => (
                     "200 OK",
-                    r#"{"destinations": [{"destination": "b.test", "failure_ts": 7}], "total": 3}"#,
+                    r#"{"destinations": [{"destination": "b.test", "failure_ts": 7},
+                        {"destination": "no\u001bname", "failure_ts": 7}], "total": 4}"#,
                 ),
                 _ => ("200 OK", "{}"),
             };
