@@ -94,6 +94,8 @@ async fn documents_are_answered_from_memory_as_long_as_synapse_allows() {
         .metric("vestibule_edge_cache_documents", &[])
         .await;
     assert_eq!(documents.to_string(), "2");
+    let written = async || vestibule.access_log().len() == 12;
+    eventually("all are in the access log", written).await;
     let log = vestibule.access_log();
     let went_up = log.iter().filter(|record| record["upstream"].is_string());
     assert_eq!(went_up.count(), 2);
@@ -131,7 +133,6 @@ async fn a_hundred_requests_at_once_are_one() {
         asking.spawn(async move { get(&vestibule, KEYS).await });
     }
     let in_flight = async || vestibule.metric("vestibule_requests_in_flight", &[]).await;
-    // The last one may be the scrape's own.
     eventually("all are under way", async || in_flight().await >= 100.0).await;
     gate.open();
     let answers = within("all are answered", asking.join_all()).await;

@@ -10,6 +10,7 @@ mod kept;
 mod question;
 mod slot;
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -101,13 +102,10 @@ impl EdgeCache {
         Self(Cache::new(MOST_DOCUMENTS))
     }
 
+    /// The one slot of a key, whoever asks for it first.
     fn slot(&self, key: &[u8]) -> Arc<Slot> {
-        self.0.get(key).unwrap_or_else(|| {
-            let slot = Arc::new(Slot::default());
-            self.0.insert(key.to_vec(), slot.clone());
-            // Another thread may have been quicker.
-            self.0.get(key).unwrap_or(slot)
-        })
+        let made = self.0.get_or_insert_with(key, || Ok(Arc::default()));
+        made.unwrap_or_else(|never: Infallible| match never {})
     }
 }
 
@@ -241,4 +239,31 @@ async fn answer(
     ctx.status = Some(down.status);
     ctx.bytes_out += downstream.send(whole.body.clone()).await?;
     Ok(downstream.end().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn whoever_asks_at_once_gets_one_slot() {
+        const THREADS: usize = 4;
+        for _ in 0..500 {
+            let cache = EdgeCache::new();
+            let at_once = Barrier::new(THREADS);
+            let ask = || {
+                at_once.wait();
+                cache.slot(b"key")
+            };
+            let slots = thread::scope(|scope| {
+                let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(ask)).collect();
+                let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+                joined.collect::<Vec<_>>()
+            });
+            assert!(slots.iter().all(|slot| Arc::ptr_eq(slot, &slots[0])));
+        }
+    }
 }
