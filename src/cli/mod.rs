@@ -9,6 +9,7 @@ pub mod config;
 pub mod explain;
 pub mod import;
 pub mod poke;
+pub mod reload;
 pub mod run;
 mod synapse_files;
 
@@ -41,6 +42,10 @@ enum Command {
         #[arg(short, long = "config", value_name = "FILE", default_value = CONFIGURATION)]
         file: PathBuf,
     },
+    /// Have the running process take up its configuration file, with no connection touched
+    Reload(reload::Command),
+    /// Have the running process hand over to the program and configuration as they are now
+    Upgrade(reload::Command),
     /// Look into configurations
     #[command(subcommand)]
     Config(config::Command),
@@ -119,6 +124,8 @@ pub fn main(
     };
     match arguments.command {
         Command::Run { file } => run::run(&file, terminal),
+        Command::Reload(command) => reload::reload(&command, terminal),
+        Command::Upgrade(command) => reload::upgrade(&command, terminal),
         Command::Config(command) => config::run(&command, terminal),
         Command::Import(command) => import::run(&command, terminal),
         Command::Certs { file, json } => certs::certs(&file, json, terminal),

@@ -235,6 +235,11 @@ impl Telemetry {
             .with([], |gauge| gauge.set(1));
     }
 
+    /// Another process could not take this one's place.
+    pub fn upgrade_failed(&self) {
+        self.metrics.families.upgrades_failed.with([], count);
+    }
+
     /// A reload was tried.
     pub fn reloaded(&self, is_done: bool) {
         let families = &self.metrics.families;

@@ -43,6 +43,7 @@ mod support;
 mod targets;
 mod tls_listener;
 mod unix_sockets;
+mod upgrade;
 mod upstream_answers;
 mod upstream_connections;
 mod websocket;

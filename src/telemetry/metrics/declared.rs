@@ -142,6 +142,8 @@ families! {
     configuration_reloads: IntCounter ["result"] = "vestibule_configuration_reloads_total";
     /// 0 where the last reload failed, and the file is not what is in force.
     configuration_current: IntGauge [] = "vestibule_configuration_last_reload_successful";
+    /// Upgrades after which this process had to go on: no other could take its place.
+    upgrades_failed: IntCounter [] = "vestibule_upgrades_failed_total";
     /// Always 1; the label tells which build runs.
     build_info: IntGauge ["version"] = "vestibule_build_info";
     /// When this process started, as Unix time.
