@@ -1,9 +1,10 @@
-//! Health, readiness, metrics and the state of upstreams on a listener of its own.
+//! Health, readiness, metrics, the last self-check and the state of upstreams on a listener of its own.
 //!
 //! It answers without the proxy or an upstream, so that monitoring works when
 //! nothing else does. What changes something is for a unix socket or a token.
 
 mod readiness;
+mod self_check;
 mod token;
 mod upstreams;
 
@@ -14,6 +15,7 @@ use http::{Method, StatusCode};
 use pingora::protocols::http::ServerSession;
 use tokio::sync::watch;
 
+use crate::federation::Report;
 use crate::listen::{After, App, Downstream, Fault};
 use crate::matrix::path;
 use crate::message::{Fields, RequestHead};
@@ -36,6 +38,7 @@ pub struct Admin {
     readiness: Arc<Readiness>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     token: Option<Token>,
+    self_check: Arc<ArcSwap<Vec<Report>>>,
 }
 
 impl Admin {
@@ -52,18 +55,28 @@ impl Admin {
             readiness,
             snapshot,
             token,
+            self_check: Arc::default(),
         }
+    }
+
+    /// The same that tells of the last self-check too.
+    #[must_use]
+    pub fn with_self_check(mut self, reports: Arc<ArcSwap<Vec<Report>>>) -> Self {
+        self.self_check = reports;
+        self
     }
 
     /// The answer to one request; `path` is without the query.
     fn answer(&self, method: &Method, path: &str) -> Answer {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match path {
-            "/healthz" | "/readyz" | "/metrics" | "/upstreams" if !reads => Answer::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                TEXT,
-                "only GET and HEAD are answered here\n",
-            ),
+            "/healthz" | "/readyz" | "/metrics" | "/upstreams" | "/self-check" if !reads => {
+                Answer::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    TEXT,
+                    "only GET and HEAD are answered here\n",
+                )
+            }
             "/healthz" => Answer::new(StatusCode::OK, TEXT, "ok\n"),
             "/readyz" => self.ready(),
             "/metrics" => {
@@ -71,6 +84,7 @@ impl Admin {
                 Answer::new(StatusCode::OK, METRICS_CONTENT_TYPE, metrics)
             }
             "/upstreams" => upstreams::list(&self.snapshot.load()),
+            "/self-check" => self_check::reports(&self.self_check.load()),
             _ => Answer::new(StatusCode::NOT_FOUND, JSON, "{\"error\":\"not found\"}\n"),
         }
     }

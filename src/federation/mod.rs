@@ -7,6 +7,7 @@
 //! | server discovery: `.well-known`, SRV, addresses | [`discovery`], [`well_known`], [`dns`] |
 //! | each address: connection, certificate, keys | [`probe::address`], [`certificate`], [`keys`] |
 //! | the first that answers: TLS versions, API, paths, leaks | [`probe`] |
+//! | the program itself, by its configuration | [`configured`] |
 //! | with the server's key: signed requests to itself | [`probe::signed`], [`signing`] |
 //! | the way of a client | [`probe::client`] |
 //! | what was found, and in which words | [`fault`], [`findings`], [`report`] |
@@ -16,6 +17,7 @@
 
 mod canonical;
 mod certificate;
+mod configured;
 mod context;
 mod discovery;
 mod dns;
@@ -27,6 +29,7 @@ mod legacy_tls;
 mod name;
 mod network;
 mod options;
+mod own;
 mod probe;
 mod report;
 mod roots;
@@ -44,10 +47,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 
+pub use configured::{NoSubject, Subject, subjects};
 pub use context::Progress;
 pub use fault::Severity;
 pub use findings::Finding;
 pub use options::{ConnectTo, DnsSource, Malformed, Options, Resolve};
+pub use own::Own;
 pub use report::*;
 pub use roots::{UnusableRoots, roots};
 pub use signing::{SigningKey, UnusableKey};
@@ -118,6 +123,10 @@ async fn examine(
     report: &mut Report,
 ) -> Findings {
     let names = Names::new(name.as_str());
+    let names = match &context.options.own {
+        Some(own) => names.of_own(own),
+        None => names,
+    };
     let (discovered, client) = tokio::join!(
         reach_server(context, name, now, &names),
         client::check(context, name.host(), now, &names),

@@ -7,6 +7,7 @@ mod engine;
 mod files;
 mod limits;
 mod offers;
+mod self_check;
 mod sockets;
 mod watches;
 mod workers;
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 
 use self::certificates::Certificates;
 use self::offers::Offers;
+use self::self_check::SelfCheck;
 use self::sockets::Sockets;
 use self::workers::{Workers, accept_until_stopped};
 use crate::admin::{Admin, Readiness, Token};
@@ -91,6 +93,7 @@ pub struct Running {
     admin: Option<tokio::task::JoinHandle<()>>,
     freshness: Option<tokio::task::JoinHandle<()>>,
     watches: JoinSet<()>,
+    self_check: SelfCheck,
 }
 
 /// How the end went.
@@ -142,11 +145,11 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     }
     let workers = Workers::start(jobs)?;
     let readiness = Arc::new(Readiness::new());
-    let admin_address = admin_binding
-        .as_ref()
-        .and_then(|b| b.sockets.first()?.socket_address());
+    let admin_address = admin_binding.as_ref().and_then(first_address);
+    let self_check = SelfCheck::start(config, telemetry.clone());
     let admin = admin_binding.map(|binding| {
         let app = Admin::new(telemetry.clone(), readiness.clone(), snapshot, admin_token);
+        let app = app.with_self_check(self_check.reports());
         serve_admin(binding, Arc::new(app), &limits, &telemetry)
     });
     telemetry.configuration_version(1);
@@ -162,6 +165,7 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
         admin,
         freshness: certificates.map(|it| tokio::spawn(it.keep_fresh(telemetry.clone()))),
         watches,
+        self_check,
         telemetry,
     })
 }
@@ -187,6 +191,12 @@ impl Running {
     pub fn reopen_logs(&self) {
         self.telemetry.reopen();
         tracing::info!("access log reopened; a changed configuration needs a restart");
+    }
+
+    /// Checks itself by this configuration in the background, in place of a check that is under
+    /// way.
+    pub fn check_itself(&self, config: &Config) {
+        self.self_check.begin(config);
     }
 
     /// Begins the end: not ready any more, no new connections, idle ones close,
@@ -215,7 +225,7 @@ impl Running {
         if let Some(admin) = self.admin {
             admin.abort();
         }
-        drop(self.watches);
+        drop((self.watches, self.self_check));
         let (workers, telemetry) = (self.workers, self.telemetry);
         // What is left ends with the threads, and leaves its records. Both may block.
         let close = move || {
@@ -274,6 +284,10 @@ fn bind_admin(config: &Config) -> Result<Option<Binding>, StartError> {
             .map(Some)
             .map_err(|error| StartError::Bind(vec![error])),
     }
+}
+
+fn first_address(binding: &Binding) -> Option<SocketAddr> {
+    binding.sockets.first()?.socket_address()
 }
 
 fn admin_token(config: &Config) -> Result<Option<Token>, StartError> {

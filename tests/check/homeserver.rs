@@ -72,7 +72,12 @@ impl Homeserver {
 
     /// Serves until the test ends.
     pub(crate) async fn start(self) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// The same at an address.
+    pub(crate) async fn start_at(self, address: SocketAddr) -> SocketAddr {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stub = Arc::new(self);
         tokio::spawn(async move {

@@ -1,7 +1,6 @@
 //! `vestibule check`: can other servers and clients reach a homeserver, and if not, why?
 
 mod compat;
-mod configured;
 mod metrics;
 mod progress;
 mod tap;
@@ -18,7 +17,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Exit, Terminal};
 use crate::federation::{
-    self, ConnectTo, DnsSource, Options, Progress, Report, Resolve, SigningKey, Verdict,
+    self, ConnectTo, DnsSource, Options, Progress, Report, Resolve, SigningKey, Subject, Verdict,
 };
 
 /// Whom to check, and how.
@@ -80,12 +79,6 @@ pub struct Arguments {
 enum Compat {
     /// The API of federationtester.matrix.org
     FederationTester,
-}
-
-/// What is checked, and with which options.
-struct Subject {
-    server_name: String,
-    options: Options,
 }
 
 /// Checks, and tells.
@@ -184,7 +177,8 @@ fn subjects(
     let Some(config) = super::load(file, terminal)? else {
         return Ok(Err(Exit::Usage));
     };
-    match configured::subjects(&config, arguments.server_name.as_deref(), &options) {
+    let only = arguments.server_name.as_deref();
+    match federation::subjects(&config, only, &options, &arguments.ca_file) {
         Ok(subjects) => Ok(Ok(subjects)),
         Err(reason) => {
             writeln!(terminal.err, "error: {reason}")?;
@@ -211,8 +205,8 @@ fn options(arguments: &Arguments) -> Result<Options, String> {
         dns: arguments.dns.map_or(DnsSource::System, DnsSource::Server),
         roots: Arc::new(roots),
         allow_private: arguments.allow_private,
-        timeout: arguments.timeout,
         signing_key,
+        ..Options::new(arguments.timeout)
     })
 }
 

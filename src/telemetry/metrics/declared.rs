@@ -136,6 +136,11 @@ families! {
     access_log_dropped: IntCounter ["reason"] = "vestibule_access_log_records_dropped_total";
     /// The configuration in force: 1 at the start, one more with each reload.
     configuration_version: IntGauge [] = "vestibule_configuration_version";
+    /// What the program found when it last checked itself, by severity: "error", "warning" or
+    /// "info"; `/self-check` of the admin listener tells more.
+    self_check_findings: IntGauge ["severity"] = "vestibule_self_check_findings";
+    /// When the program last checked itself, as Unix time.
+    self_check_time: IntGauge [] = "vestibule_self_check_timestamp_seconds";
     /// Always 1; the label tells which build runs.
     build_info: IntGauge ["version"] = "vestibule_build_info";
     /// When this process started, as Unix time.
