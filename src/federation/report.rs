@@ -166,6 +166,10 @@ pub struct Connection {
     pub keys_server_name: Option<String>,
     /// Whether the keys sign their own document, by key id.
     pub key_signatures: BTreeMap<String, bool>,
+    /// The document of the keys as it came, which is no part of the JSON report: its words are the
+    /// far side's.
+    #[serde(skip)]
+    pub keys_document: Option<serde_json::Value>,
 }
 
 /// A certificate.

@@ -117,6 +117,15 @@ async fn parameters_of_paths_are_cut_off() {
 }
 
 #[tokio::test]
+async fn slashes_are_merged_by_a_redirect() {
+    finds(
+        "http-request redirect code 301 location %[path,regsub(//,/,g)] if { path -m sub // }",
+        &["path.redirected"],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_password_is_wanted() {
     finds(
         "http-request auth unless { path_beg /_matrix/key /_matrix/client }",

@@ -26,6 +26,8 @@ pub(crate) struct Homeserver {
     pub(crate) keys_valid_for: i64,
     /// How many seconds the clock is wrong.
     pub(crate) skew: i64,
+    /// Whether its workers speak to it on the same port.
+    pub(crate) replicates: bool,
     /// Changes the document of the keys after it was signed.
     pub(crate) spoil: fn(&mut Value),
     /// Changes the document of the keys before it is signed.
@@ -65,6 +67,7 @@ impl Homeserver {
             base_url: format!("https://matrix.{server_name}"),
             keys_valid_for: 86_400,
             skew: 0,
+            replicates: false,
             spoil: |_| {},
             alter: |_| {},
         }
@@ -170,6 +173,10 @@ impl Homeserver {
             ("GET", "/_matrix/client/versions") => (200, json!({ "versions": ["v1.12"] })),
             ("GET", "/_synapse/admin/v1/server_version") => {
                 (200, json!({ "server_version": "1.163.2" }))
+            }
+            // All of it is POST and PUT.
+            ("GET", "/_synapse/replication/presence_bump_active_time/x") if self.replicates => {
+                unrecognized(405)
             }
             ("GET", _) if event.is_some_and(|id| !id.contains('/')) => {
                 self.signed(request, None, 404)

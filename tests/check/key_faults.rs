@@ -3,17 +3,13 @@
 use serde_json::json;
 
 use super::deployment::Deployment;
-use super::deployment::Kind;
 use super::homeserver::Homeserver;
 use super::nginx::Nginx;
 
-async fn deployed(homeserver: Homeserver) -> Option<Deployment> {
+/// nginx in front of this homeserver.
+pub(crate) async fn deployed(homeserver: Homeserver) -> Option<Deployment> {
     let stub = homeserver.start().await;
-    let mut deployment = Deployment::new().with_certificate();
-    let text = Nginx::default().text();
-    let listen = deployment.start(Kind::Nginx, &text, stub).await?;
-    deployment.route_all(listen);
-    Some(deployment)
+    Nginx::default().deploy_before(stub).await
 }
 
 async fn finds(change: impl FnOnce(&mut Homeserver), ids: &[&str]) {
@@ -59,6 +55,29 @@ async fn no_keys() {
         &["key.none"],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_key_that_signs_for_anybody() {
+    finds(
+        |stub| {
+            stub.alter = |document| {
+                let zero = "A".repeat(43);
+                document["verify_keys"]["ed25519:zero"] = json!({ "key": zero });
+            };
+        },
+        &["key.point"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn keys_for_a_month() {
+    let mut stub = Homeserver::new("a.test");
+    stub.keys_valid_for = 30 * 86_400;
+    if let Some(deployment) = deployed(stub).await {
+        deployment.check().await.informs("key.long");
+    }
 }
 
 #[tokio::test]

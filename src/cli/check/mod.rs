@@ -145,7 +145,7 @@ fn tell(arguments: &Arguments, report: &Report, terminal: &mut Terminal<'_>) -> 
     } else if arguments.tap {
         write!(terminal.out, "{}", tap::tap(report))
     } else if arguments.compat == Some(Compat::FederationTester) {
-        writeln!(terminal.out, "{:#}", compat::federation_tester(report))
+        writeln!(terminal.out, "{}", compat::federation_tester(report))
     } else {
         write!(
             terminal.out,
