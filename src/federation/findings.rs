@@ -141,6 +141,7 @@ impl Names {
             ("base_url", format!("https://{}", host())),
             ("location", String::new()),
             ("link", String::new()),
+            ("notary", String::new()),
             ("key_id", "the key".to_owned()),
             ("lower", lower),
             ("homeserver", "http://127.0.0.1:8008".to_owned()),

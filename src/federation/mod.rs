@@ -9,6 +9,7 @@
 //! | the first that answers: TLS versions, API, paths, leaks | [`probe`] |
 //! | the program itself, by its configuration | [`configured`] |
 //! | with the server's key: signed requests to itself | [`probe::signed`], [`signing`] |
+//! | what another server knows of the keys | [`notary`] |
 //! | the way of a client | [`probe::client`] |
 //! | what was found, and in which words | [`fault`], [`findings`], [`report`] |
 //!
@@ -28,6 +29,7 @@ mod keys;
 mod legacy_tls;
 mod name;
 mod network;
+mod notary;
 mod options;
 mod own;
 mod probe;
@@ -59,7 +61,7 @@ pub use signing::{SigningKey, UnusableKey};
 
 use crate::matrix::ServerName;
 use context::Context;
-use discovery::Discovered;
+use discovery::{Agents, Discovered};
 use dns::Dns;
 use findings::{Findings, Names};
 use keys::Asking;
@@ -93,6 +95,7 @@ pub async fn check(
         discovery: Discovery::default(),
         connections: Vec::new(),
         version: None,
+        notary: None,
         client_base_url: None,
         checks: Vec::new(),
     };
@@ -127,9 +130,14 @@ async fn examine(
         Some(own) => names.of_own(own),
         None => names,
     };
-    let (discovered, client) = tokio::join!(
+    let notary = async {
+        let notary = context.options.notary.as_ref()?;
+        Some(notary::ask(context, notary, name.as_str(), now, &names).await)
+    };
+    let (discovered, client, notary) = tokio::join!(
         reach_server(context, name, now, &names),
         client::check(context, name.host(), now, &names),
+        Box::pin(notary),
     );
     let Server {
         discovered,
@@ -151,6 +159,10 @@ async fn examine(
         .into_iter()
         .map(|reached| reached.connection)
         .collect();
+    if let Some(notary) = &notary {
+        findings.extend(notary::judge(notary, &report.connections, &names));
+    }
+    report.notary = notary;
     findings
 }
 
@@ -163,7 +175,7 @@ struct Server {
 }
 
 async fn reach_server(context: &Context, name: &ServerName, now: i64, names: &Names) -> Server {
-    let discovered = discovery::discover(context, name, now, names).await;
+    let discovered = discovery::discover(context, name, Agents::All, now, names).await;
     let names = &verdict::names_of(&discovered, names);
     let asking = Asking {
         server_name: name.as_str(),

@@ -9,6 +9,7 @@ use rustls::RootCertStore;
 
 use super::own::Own;
 use super::signing::SigningKey;
+use crate::matrix::ServerName;
 
 /// How a check is done.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Options {
     pub timeout: Duration,
     /// The server's own key, for signed requests to itself.
     pub signing_key: Option<Arc<SigningKey>>,
+    /// Another server that is asked what it knows of the keys.
+    pub notary: Option<ServerName>,
     /// That it is this program, where it is.
     pub own: Option<Own>,
 }
@@ -42,6 +45,7 @@ impl Options {
             allow_private: false,
             timeout,
             signing_key: None,
+            notary: None,
             own: None,
         }
     }

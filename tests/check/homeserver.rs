@@ -26,6 +26,8 @@ pub(crate) struct Homeserver {
     pub(crate) keys_valid_for: i64,
     /// How many seconds the clock is wrong.
     pub(crate) skew: i64,
+    /// The keys of others, for who asks it as a notary.
+    pub(crate) known: Vec<Value>,
     /// Whether its workers speak to it on the same port.
     pub(crate) replicates: bool,
     /// Changes the document of the keys after it was signed.
@@ -67,6 +69,7 @@ impl Homeserver {
             base_url: format!("https://matrix.{server_name}"),
             keys_valid_for: 86_400,
             skew: 0,
+            known: Vec::new(),
             replicates: false,
             spoil: |_| {},
             alter: |_| {},
@@ -174,6 +177,7 @@ impl Homeserver {
             ("GET", "/_synapse/admin/v1/server_version") => {
                 (200, json!({ "server_version": "1.163.2" }))
             }
+            ("POST", "/_matrix/key/v2/query") => (200, json!({ "server_keys": self.known })),
             // All of it is POST and PUT.
             ("GET", "/_synapse/replication/presence_bump_active_time/x") if self.replicates => {
                 unrecognized(405)
@@ -205,7 +209,8 @@ impl Homeserver {
         }
     }
 
-    fn keys(&self) -> Value {
+    /// The document of its keys.
+    pub(crate) fn keys(&self) -> Value {
         let pair = pair();
         let public = STANDARD_NO_PAD.encode(pair.public_key().as_ref());
         let mut document = json!({

@@ -18,6 +18,7 @@ mod authority;
 mod client_faults;
 mod complete;
 mod deployment;
+mod distance;
 mod dns;
 mod dns_faults;
 mod haproxy;

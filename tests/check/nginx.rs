@@ -349,14 +349,20 @@ async fn replication_is_open() {
     }
 }
 
+/// With a third server that answers for all other names.
+fn with_default_server(what: &str) -> Nginx {
+    let Nginx { listen, matrix, .. } = Nginx::default();
+    let listen = listen.trim_end_matches(';');
+    Nginx {
+        matrix: format!("{matrix} }} server {{ {listen} default_server; server_name _; {what}"),
+        ..Nginx::default()
+    }
+}
+
 #[tokio::test]
 async fn any_host_is_that_of_another_homeserver() {
     let other = Homeserver::new("b.test").start().await;
-    let mut nginx = Nginx::default();
-    nginx.matrix += &format!(
-        "}} server {{ {} default_server; server_name _; location / {{ proxy_pass http://{other}; }}",
-        nginx.listen.trim_end_matches(';')
-    );
+    let nginx = with_default_server(&format!("location / {{ proxy_pass http://{other}; }}"));
     let Some(report) = nginx.report().await else {
         return;
     };
@@ -365,11 +371,8 @@ async fn any_host_is_that_of_another_homeserver() {
 
 #[tokio::test]
 async fn who_sends_no_name_gets_another_certificate() {
-    let mut nginx = Nginx::default();
-    nginx.matrix += &format!(
-        "}} server {{ {} default_server; server_name _; ssl_certificate $folder/other.pem;
-            ssl_certificate_key $folder/other.key; return 404;",
-        nginx.listen.trim_end_matches(';')
+    let nginx = with_default_server(
+        "ssl_certificate $folder/other.pem; ssl_certificate_key $folder/other.key; return 404;",
     );
     let mut deployment = Deployment::new().with_certificate();
     let made = deployment.authority.make(&Wanted::new(&["other.test"]));

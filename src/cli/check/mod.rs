@@ -19,6 +19,7 @@ use super::{Exit, Terminal};
 use crate::federation::{
     self, ConnectTo, DnsSource, Options, Progress, Report, Resolve, SigningKey, Subject, Verdict,
 };
+use crate::matrix::ServerName;
 
 /// Whom to check, and how.
 #[derive(Debug, Args)]
@@ -51,6 +52,9 @@ pub struct Arguments {
     /// Connect to private addresses, which other servers do not
     #[arg(long)]
     allow_private: bool,
+    /// Ask this server what it knows of the keys, as other servers may
+    #[arg(long, value_name = "SERVER_NAME", value_parser = server_name)]
+    notary: Option<ServerName>,
     /// The longest that a look-up, a connection or an answer may take
     #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = seconds)]
     timeout: Duration,
@@ -206,6 +210,7 @@ fn options(arguments: &Arguments) -> Result<Options, String> {
         roots: Arc::new(roots),
         allow_private: arguments.allow_private,
         signing_key,
+        notary: arguments.notary.clone(),
         ..Options::new(arguments.timeout)
     })
 }
@@ -219,6 +224,10 @@ fn resolver(text: &str) -> Result<SocketAddr, String> {
     with_port
         .or_else(|_| alone())
         .map_err(|_| "write 9.9.9.9, 127.0.0.1:5353 or [::1]:53".to_owned())
+}
+
+fn server_name(text: &str) -> Result<ServerName, String> {
+    text.parse().map_err(|reason| format!("{reason}"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -251,6 +260,7 @@ mod tests {
             &["check", "a", "--timeout", "0"],
             &["check", "a", "--json", "--tap"],
             &["check", "a", "--metrics", "127.0.0.1:1"],
+            &["check", "a", "--notary", "b/c"],
             &["check", "a", "--signing-key", "/does/not/exist"],
             &["check", "a", "--ca-file", "/does/not/exist"],
             &["check", "--from-config", "/does/not/exist"],

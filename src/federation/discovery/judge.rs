@@ -119,6 +119,7 @@ pub(super) fn described(name: String, services: &Services) -> Srv {
         name,
         records: services.found.clone(),
         problem: services.failure.clone(),
+        ttl: services.ttl,
     }
 }
 
@@ -133,5 +134,6 @@ pub(super) fn described_target(target: &Target) -> report::Target {
             .iter()
             .map(ToString::to_string)
             .collect(),
+        ttl: target.addresses.ttl,
     }
 }
