@@ -79,6 +79,7 @@ async fn a_healthy_server_far_away_takes_less_than_ten_seconds() {
     let report = deployment.check().await;
     report.finds(&[]);
     let took = report.json["took_ms"].as_u64().unwrap();
-    // Two at least for the first byte of anything.
+    println!("took {took} ms");
+    // Several round trips at least.
     assert!((1_000..10_000).contains(&took), "{took} ms");
 }
