@@ -63,6 +63,11 @@ impl Findings {
             .all(|finding| finding.severity < Severity::Error)
     }
 
+    /// Leaves out what follows from another fault.
+    pub(super) fn remove(&mut self, fault: &Fault) {
+        self.0.retain(|finding| finding.id != fault.id);
+    }
+
     /// Takes over what another part of the check found.
     pub(super) fn extend(&mut self, other: Self) {
         for finding in other.0 {

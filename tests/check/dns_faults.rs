@@ -120,8 +120,15 @@ async fn the_name_does_not_exist() {
 async fn the_name_server_fails() {
     let mut deployment = Deployment::new();
     deployment.zone = vec![("a.test", Record::Failure)];
-    let report = deployment.check().await;
-    assert!(report.ids().contains(&"dns.failed"), "{:#}", report.json);
+    deployment.check().await.finds(&["dns.failed"]);
+}
+
+#[tokio::test]
+async fn all_look_ups_fail() {
+    let mut deployment = Deployment::new();
+    let failing = [FED, OLD, "a.test"].map(|name| (name, Record::Failure));
+    deployment.zone = failing.to_vec();
+    deployment.check().await.finds(&["dns.failed"]);
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ const KEY_ID: &str = "ed25519:zoo";
 #[derive(Clone)]
 pub(crate) struct Homeserver {
     pub(crate) server_name: String,
+    /// The seed of its signing key, in base64.
+    pub(crate) seed: &'static str,
     /// `public_baseurl`.
     pub(crate) base_url: String,
     /// For how many seconds from now the keys are valid.
@@ -48,10 +50,6 @@ pub(crate) fn signing_key() -> String {
     format!("ed25519 zoo {SEED}\n")
 }
 
-fn pair() -> Ed25519KeyPair {
-    Ed25519KeyPair::from_seed_unchecked(&STANDARD_NO_PAD.decode(SEED).unwrap()).unwrap()
-}
-
 fn now() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -66,6 +64,7 @@ impl Homeserver {
     pub(crate) fn new(server_name: &str) -> Self {
         Self {
             server_name: server_name.to_owned(),
+            seed: SEED,
             base_url: format!("https://matrix.{server_name}"),
             keys_valid_for: 86_400,
             skew: 0,
@@ -74,6 +73,11 @@ impl Homeserver {
             spoil: |_| {},
             alter: |_| {},
         }
+    }
+
+    fn pair(&self) -> Ed25519KeyPair {
+        let seed = STANDARD_NO_PAD.decode(self.seed).unwrap();
+        Ed25519KeyPair::from_seed_unchecked(&seed).unwrap()
     }
 
     /// Serves until the test ends.
@@ -211,7 +215,7 @@ impl Homeserver {
 
     /// The document of its keys.
     pub(crate) fn keys(&self) -> Value {
-        let pair = pair();
+        let pair = self.pair();
         let public = STANDARD_NO_PAD.encode(pair.public_key().as_ref());
         let mut document = json!({
             "server_name": self.server_name,
@@ -260,7 +264,7 @@ impl Homeserver {
             signed["content"] = content;
         }
         signed.sort_all_objects();
-        let key = UnparsedPublicKey::new(&ED25519, pair().public_key().as_ref().to_vec());
+        let key = UnparsedPublicKey::new(&ED25519, self.pair().public_key().as_ref().to_vec());
         if key
             .verify(signed.to_string().as_bytes(), &signature)
             .is_err()

@@ -85,6 +85,9 @@ pub(super) fn targets(
 pub(super) fn well_known_step(outcome: &Outcome) -> Step {
     let outcome = match (&outcome.delegated, outcome.is_absent) {
         (Some(name), _) => format!("/.well-known/matrix/server delegates to {name}"),
+        (None, true) if outcome.report.is_empty() => {
+            "nobody can be asked for /.well-known/matrix/server: no address was found".to_owned()
+        }
         (None, true) => "there is no /.well-known/matrix/server".to_owned(),
         (None, false) => {
             "/.well-known/matrix/server is of no use, so it counts as absent".to_owned()
