@@ -4,27 +4,29 @@
 //! nothing else does. What changes something is for a unix socket or a token.
 
 mod readiness;
+mod reloads;
 mod self_check;
 mod token;
 mod upstreams;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Method, StatusCode};
 use pingora::protocols::http::ServerSession;
 use tokio::sync::watch;
 
-use crate::federation::Report;
+use crate::federation;
 use crate::listen::{After, App, Downstream, Fault};
 use crate::matrix::path;
 use crate::message::{Fields, RequestHead};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{METRICS_CONTENT_TYPE, Telemetry};
 
-use upstreams::Change;
+use upstreams::Drain;
 
 pub use readiness::{Readiness, ReadyState};
+pub use reloads::{Attempt, Reloads, Report, Request};
 pub use token::Token;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -37,31 +39,34 @@ pub struct Admin {
     telemetry: Arc<Telemetry>,
     readiness: Arc<Readiness>,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    token: Option<Token>,
-    self_check: Arc<ArcSwap<Vec<Report>>>,
+    token: Arc<ArcSwapOption<Token>>,
+    reloads: Arc<Reloads>,
+    self_check: Arc<ArcSwap<Vec<federation::Report>>>,
 }
 
 impl Admin {
-    /// Tells of `telemetry`, `readiness` and the upstreams of `snapshot`. Over TCP they are
-    /// changed by whoever has the token.
+    /// Tells of `telemetry`, `readiness`, the upstreams of `snapshot` and `reloads`. Over TCP
+    /// something is changed by whoever has the token.
     pub fn new(
         telemetry: Arc<Telemetry>,
         readiness: Arc<Readiness>,
         snapshot: Arc<ArcSwap<Snapshot>>,
-        token: Option<Token>,
+        token: Arc<ArcSwapOption<Token>>,
+        reloads: Arc<Reloads>,
     ) -> Self {
         Self {
             telemetry,
             readiness,
             snapshot,
             token,
+            reloads,
             self_check: Arc::default(),
         }
     }
 
     /// The same that tells of the last self-check too.
     #[must_use]
-    pub fn with_self_check(mut self, reports: Arc<ArcSwap<Vec<Report>>>) -> Self {
+    pub fn with_self_check(mut self, reports: Arc<ArcSwap<Vec<federation::Report>>>) -> Self {
         self.self_check = reports;
         self
     }
@@ -70,7 +75,9 @@ impl Admin {
     fn answer(&self, method: &Method, path: &str) -> Answer {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match path {
-            "/healthz" | "/readyz" | "/metrics" | "/upstreams" | "/self-check" if !reads => {
+            "/healthz" | "/readyz" | "/metrics" | "/upstreams" | "/reload" | "/self-check"
+                if !reads =>
+            {
                 Answer::new(
                     StatusCode::METHOD_NOT_ALLOWED,
                     TEXT,
@@ -84,6 +91,7 @@ impl Admin {
                 Answer::new(StatusCode::OK, METRICS_CONTENT_TYPE, metrics)
             }
             "/upstreams" => upstreams::list(&self.snapshot.load()),
+            "/reload" => reloads::tell(&self.reloads),
             "/self-check" => self_check::reports(&self.self_check.load()),
             _ => Answer::new(StatusCode::NOT_FOUND, JSON, "{\"error\":\"not found\"}\n"),
         }
@@ -102,12 +110,12 @@ impl Admin {
 impl App for Admin {
     async fn serve(&self, head: RequestHead, downstream: &mut Downstream) -> After {
         let path = str::from_utf8(path::path_of(&head.target)).unwrap_or_default();
-        let token = self.token.as_ref();
+        let token = self.token.load_full();
+        let may_change = || token::may_change(token.as_deref(), downstream.facts(), &head);
         let answer = match Change::asked(&head.method, path) {
-            Some(change) if token::may_change(token, downstream.facts(), &head) => {
-                change.make(&self.snapshot.load())
-            }
-            Some(_) => Answer::new(StatusCode::FORBIDDEN, JSON, NOT_ALLOWED),
+            Some(_) if !may_change() => Answer::new(StatusCode::FORBIDDEN, JSON, NOT_ALLOWED),
+            Some(Change::Drain(drain)) => drain.make(&self.snapshot.load()),
+            Some(Change::Reload) => reloads::reload(&self.reloads).await,
             None => self.answer(&head.method, path),
         };
         if answer.send(downstream).await.is_err() {
@@ -118,6 +126,25 @@ impl App for Admin {
 
     /// Nothing here becomes a tunnel.
     async fn tunnel(&self, _: ServerSession, _: &watch::Receiver<bool>) {}
+}
+
+/// What a request asks to be changed.
+enum Change<'r> {
+    Drain(Drain<'r>),
+    Reload,
+}
+
+impl<'r> Change<'r> {
+    /// None where it only reads.
+    fn asked(method: &Method, path: &'r str) -> Option<Self> {
+        if *method != Method::POST {
+            return None;
+        }
+        match path {
+            "/reload" => Some(Self::Reload),
+            path => Drain::asked(path).map(Self::Drain),
+        }
+    }
 }
 
 /// A small answer, held in memory whole.

@@ -29,9 +29,9 @@ pub(super) struct SelfCheck {
 }
 
 impl SelfCheck {
-    /// Begins a first check. To be called within a tokio runtime, when connections are accepted.
-    pub(super) fn start(config: &Config, telemetry: Arc<Telemetry>) -> Self {
-        let (asked, configs) = watch::channel(wanted(config));
+    /// To be called within a tokio runtime.
+    pub(super) fn new(telemetry: Arc<Telemetry>) -> Self {
+        let (asked, configs) = watch::channel(None);
         let reports = Arc::<ArcSwap<Vec<Report>>>::default();
         let told = Told {
             telemetry,
@@ -43,17 +43,14 @@ impl SelfCheck {
 
     /// Begins a check of what this configuration says, in place of one that is under way.
     pub(super) fn begin(&self, config: &Config) {
-        self.asked.send_replace(wanted(config));
+        let config = config.self_check.then(|| Arc::new(config.clone()));
+        self.asked.send_replace(config);
     }
 
     /// The last reports, one for each site.
     pub(super) fn reports(&self) -> Arc<ArcSwap<Vec<Report>>> {
         self.reports.clone()
     }
-}
-
-fn wanted(config: &Config) -> Option<Arc<Config>> {
-    config.self_check.then(|| Arc::new(config.clone()))
 }
 
 /// Checks the last configuration, until nobody can ask any more.

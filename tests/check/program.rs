@@ -70,6 +70,17 @@ impl Program {
     }
 }
 
+impl Program {
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let mut command = Command::new("kill");
+        command
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string());
+        assert!(command.status().unwrap().success());
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         // By SIGTERM they end their workers too.

@@ -14,6 +14,7 @@ use super::program::{Program, free_address};
 
 /// `vestibule run` for `a.test`.
 struct Run {
+    program: Program,
     /// What it needs as long as it runs.
     _deployment: Deployment,
     file: String,
@@ -24,7 +25,7 @@ struct Run {
 impl Run {
     /// Runs it in front of a stub, with more keys in its configuration.
     async fn start(more: &str, stub: SocketAddr) -> Self {
-        let mut deployment = Deployment::new();
+        let deployment = Deployment::new();
         let (web, federation, admin) = (free_address(), free_address(), free_address());
         let folder = deployment.path().display().to_string();
         let text = format!(
@@ -51,8 +52,8 @@ profile = \"federation\"
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
         command.arg("run").arg("--config").arg(&file);
         let program = Program::start(command, deployment.path(), federation).await;
-        deployment.keep(program);
         Self {
+            program,
             log: deployment
                 .path()
                 .join(format!("output-{}", federation.port())),
@@ -185,6 +186,21 @@ async fn a_program_in_front_of_another_homeserver_warns() {
         metrics.contains("\nvestibule_self_check_findings{severity=\"error\"} 1\n"),
         "{metrics}"
     );
+}
+
+#[tokio::test]
+async fn another_configuration_is_checked_too() {
+    let first = stub().await;
+    let run = Run::start("", first).await;
+    run.logs("self-check: other servers and clients").await;
+    let other = Homeserver::new("b.test").start().await;
+    let text = std::fs::read_to_string(&run.file).unwrap();
+    let text = text.replace(&first.to_string(), &other.to_string());
+    std::fs::write(&run.file, text).unwrap();
+    run.program.signal("HUP");
+    run.logs("finding=key.server_name").await;
+    let reports = run.self_check().await;
+    assert_eq!(reports[0]["verdict"], "broken", "{reports:#?}");
 }
 
 #[tokio::test]
