@@ -56,10 +56,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("federation", &["matrix", "message"]),
+    ("federation", &["config", "matrix", "message"]),
     (
         "admin",
         &[
+            "federation",
             "listen",
             "matrix",
             "message",
@@ -74,6 +75,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "acme",
             "admin",
             "config",
+            "federation",
             "listen",
             "matrix",
             "policy",

@@ -1,10 +1,11 @@
-//! Health, readiness, metrics and the state of upstreams on a listener of its own.
+//! Health, readiness, metrics, the last self-check and the state of upstreams on a listener of its own.
 //!
 //! It answers without the proxy or an upstream, so that monitoring works when
 //! nothing else does. What changes something is for a unix socket or a token.
 
 mod readiness;
 mod reloads;
+mod self_check;
 mod token;
 mod upstreams;
 
@@ -15,6 +16,7 @@ use http::{Method, StatusCode};
 use pingora::protocols::http::ServerSession;
 use tokio::sync::watch;
 
+use crate::federation;
 use crate::listen::{After, App, Downstream, Fault};
 use crate::matrix::path;
 use crate::message::{Fields, RequestHead};
@@ -39,6 +41,7 @@ pub struct Admin {
     snapshot: Arc<ArcSwap<Snapshot>>,
     token: Arc<ArcSwapOption<Token>>,
     reloads: Arc<Reloads>,
+    self_check: Arc<ArcSwap<Vec<federation::Report>>>,
 }
 
 impl Admin {
@@ -57,14 +60,24 @@ impl Admin {
             snapshot,
             token,
             reloads,
+            self_check: Arc::default(),
         }
+    }
+
+    /// The same that tells of the last self-check too.
+    #[must_use]
+    pub fn with_self_check(mut self, reports: Arc<ArcSwap<Vec<federation::Report>>>) -> Self {
+        self.self_check = reports;
+        self
     }
 
     /// The answer to one request; `path` is without the query.
     fn answer(&self, method: &Method, path: &str) -> Answer {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match path {
-            "/healthz" | "/readyz" | "/metrics" | "/upstreams" | "/reload" if !reads => {
+            "/healthz" | "/readyz" | "/metrics" | "/upstreams" | "/reload" | "/self-check"
+                if !reads =>
+            {
                 Answer::new(
                     StatusCode::METHOD_NOT_ALLOWED,
                     TEXT,
@@ -79,6 +92,7 @@ impl Admin {
             }
             "/upstreams" => upstreams::list(&self.snapshot.load()),
             "/reload" => reloads::tell(&self.reloads),
+            "/self-check" => self_check::reports(&self.self_check.load()),
             _ => Answer::new(StatusCode::NOT_FOUND, JSON, "{\"error\":\"not found\"}\n"),
         }
     }

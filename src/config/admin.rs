@@ -12,9 +12,9 @@ use super::section::Section;
 use super::span::Spanned;
 use super::value::{InvalidValue, ListenAddress, text_value};
 
-/// Metrics, `/healthz`, `/readyz` and `/upstreams`: plain HTTP, no password. Calls
-/// that change something, such as draining a worker, need a unix socket as
-/// `address`, or the token.
+/// Metrics, `/healthz`, `/readyz`, `/upstreams` and `/self-check`: plain HTTP, no
+/// password. Calls that change something, such as draining a worker, need a unix
+/// socket as `address`, or the token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Admin {
     /// Where it listens, as a listener's address; `"off"` for nowhere.

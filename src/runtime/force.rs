@@ -128,6 +128,7 @@ impl Running {
         let resolver = prepared.resolver.as_ref();
         self.watches = watches::start(&prepared.snapshot, resolver, &self.telemetry);
         self.drain = config.timeouts.drain.duration();
+        self.self_check.begin(&config);
         self.config = config;
         difference
     }

@@ -12,6 +12,7 @@ mod force;
 mod limits;
 mod offers;
 mod reload;
+mod self_check;
 pub mod service;
 mod succession;
 mod watches;
@@ -29,6 +30,7 @@ use self::certificates::Certificates;
 use self::doors::{Common, Doors};
 use self::force::Prepared;
 use self::offers::Offers;
+use self::self_check::SelfCheck;
 use crate::admin::{Admin, Readiness, Reloads, Token};
 use crate::config::{AccessLogFormat, Config, Diagnostics, LogTarget};
 use crate::listen::Connections;
@@ -96,6 +98,7 @@ pub struct Running {
     certificates: Option<Certificates>,
     offers: Offers,
     watches: JoinSet<()>,
+    self_check: SelfCheck,
     readiness: Arc<Readiness>,
     telemetry: Arc<Telemetry>,
     reloads: Arc<Reloads>,
@@ -136,6 +139,7 @@ pub fn start(config: Config, mut available: Available) -> Result<Running, NotInF
     };
     let readiness = Arc::new(Readiness::new());
     let reloads = Arc::new(Reloads::new());
+    let self_check = SelfCheck::new(telemetry.clone());
     let admin_token = Arc::new(ArcSwapOption::empty());
     let app = Admin::new(
         telemetry.clone(),
@@ -143,7 +147,8 @@ pub fn start(config: Config, mut available: Available) -> Result<Running, NotInF
         snapshot.clone(),
         admin_token.clone(),
         reloads.clone(),
-    );
+    )
+    .with_self_check(self_check.reports());
     let mut running = Running {
         doors: Doors::new("worker", engines, common)?,
         admin: admin::doors(Arc::new(app), &prepared.limits, &telemetry)?,
@@ -152,6 +157,7 @@ pub fn start(config: Config, mut available: Available) -> Result<Running, NotInF
         certificates: None,
         offers: Offers::default(),
         watches: JoinSet::new(),
+        self_check,
         readiness,
         telemetry,
         reloads,
@@ -251,7 +257,7 @@ impl Running {
         };
         connections.end();
         drop(self.certificates);
-        drop(self.watches);
+        drop((self.watches, self.self_check));
         let (doors, admin, telemetry) = (self.doors, self.admin, self.telemetry);
         // What is left ends with the threads, and leaves its records. All of this may block.
         let close = move || {

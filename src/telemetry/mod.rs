@@ -250,6 +250,18 @@ impl Telemetry {
             .with([], |gauge| gauge.set(is_done.into()));
     }
 
+    /// So much of this severity was found by the program's check of itself at `unix_seconds`.
+    pub fn self_check(&self, severity: &'static str, findings: usize, unix_seconds: i64) {
+        let findings = i64::try_from(findings).unwrap_or(i64::MAX);
+        let families = &self.metrics.families;
+        families
+            .self_check_findings
+            .with([severity], |gauge| gauge.set(findings));
+        families
+            .self_check_time
+            .with([], |gauge| gauge.set(unix_seconds));
+    }
+
     /// All metrics in Prometheus' text format ([`METRICS_CONTENT_TYPE`]).
     pub fn render_metrics(&self) -> String {
         self.metrics.render()
