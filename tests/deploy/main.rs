@@ -10,6 +10,9 @@
 )]
 
 mod chart;
+mod compose;
 mod container;
+mod debian;
 mod machine;
+mod shell;
 mod systemd;

@@ -67,7 +67,7 @@ fn only_root_reads_credentials() {
     fs::create_dir(&etc).unwrap();
     fs::write(etc.join("passwd"), "root:x:0:0::/:/bin/false\n").unwrap();
     fs::write(etc.join("group"), "root:x:0:\n").unwrap();
-    let rules = in_repository("deploy/systemd/vestibule.tmpfiles");
+    let rules = in_repository("deploy/systemd/vestibule.tmpfile");
     let root_option = format!("--root={}", root.path().display());
     let arguments = ["--create", &root_option, rules.to_str().unwrap()];
     let output = run(tmpfiles, arguments);
