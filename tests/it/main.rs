@@ -33,6 +33,7 @@ mod https_upstream;
 mod long_poll;
 mod proxy_protocol;
 mod redirects;
+mod reload;
 mod routes;
 mod sites;
 mod smuggling;
