@@ -80,6 +80,7 @@ tls.source = "internal"
 {{- with .Values.tls.ticketSecret }}
 tls.ticket_secret = "/run/secrets/vestibule/{{ . }}/secret"
 {{- end }}
+watch_config = {{ not .Values.restartOnChange }}
 timeouts.drain = "{{ int .Values.drainSeconds }}s"
 admin.address = "*:9180"
 admin.allow_remote = true
