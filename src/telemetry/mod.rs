@@ -7,6 +7,7 @@
 
 mod access_log;
 mod guard;
+mod journal;
 mod logging;
 mod metrics;
 mod record;
