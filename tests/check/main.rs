@@ -20,6 +20,7 @@ mod dns;
 mod dns_faults;
 mod haproxy;
 mod homeserver;
+mod imported;
 mod key_faults;
 mod nginx;
 mod program;
