@@ -2,6 +2,8 @@
 
 use regex::Regex;
 
+use crate::matrix::path::has_prefix;
+
 /// A whole proxy.
 #[derive(Debug, Default)]
 pub(super) struct Front {
@@ -76,6 +78,8 @@ pub(super) enum Order {
     /// An exact path, else the longest prefix if it forbids patterns, else the first pattern, else
     /// the longest prefix.
     Nginx,
+    /// The first that matches; prefixes are of whole segments.
+    Apache,
 }
 
 /// Which paths, and what happens there.
@@ -203,6 +207,14 @@ impl VirtualHost {
     pub(super) fn rule(&self, path: &str) -> Option<&Rule> {
         match self.order {
             Order::Nginx => self.by_length(path),
+            Order::Apache => self.rules.iter().find(|rule| match &rule.paths {
+                Paths::Exact(exact) => exact == path,
+                Paths::Prefix(prefix) | Paths::FirmPrefix(prefix) => {
+                    prefix.ends_with('/') && path.starts_with(prefix)
+                        || has_prefix(path.as_bytes(), prefix)
+                }
+                Paths::Pattern(pattern) => pattern.is_match(path),
+            }),
         }
     }
 

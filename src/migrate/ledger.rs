@@ -184,3 +184,15 @@ impl Ledger {
         remarks
     }
 }
+
+/// What a table has for a name; names in it that end in `*` are beginnings.
+pub(super) fn find<'t, T>(
+    table: &'t [T],
+    name: &str,
+    key: impl Fn(&'t T) -> &'t str,
+) -> Option<&'t T> {
+    table.iter().find(|row| match key(row).strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => key(row) == name,
+    })
+}

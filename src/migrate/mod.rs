@@ -14,6 +14,7 @@
 //! The [`ledger`] has a place for each directive, so that none is dropped in
 //! silence.
 
+mod apache;
 mod directive;
 mod front;
 mod groups;
@@ -40,6 +41,8 @@ use ledger::Ledger;
 pub enum Origin {
     /// nginx.
     Nginx,
+    /// The Apache HTTP server.
+    Apache,
 }
 
 impl Origin {
@@ -47,6 +50,7 @@ impl Origin {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
+            Self::Apache => "apache",
         }
     }
 
@@ -54,6 +58,7 @@ impl Origin {
     pub const fn main_files(self) -> &'static [&'static str] {
         match self {
             Self::Nginx => &["nginx.conf"],
+            Self::Apache => &["apache2.conf", "httpd.conf"],
         }
     }
 }
@@ -135,6 +140,7 @@ pub fn import(
     for file in files {
         tree.extend(match origin {
             Origin::Nginx => nginx::read(file, open)?,
+            Origin::Apache => apache::read(file, open)?,
         });
     }
     let mut ledger = Ledger::new(&mut tree, origin);
@@ -159,6 +165,7 @@ pub fn import(
 fn understand(origin: Origin, tree: &[Directive], ledger: &mut Ledger) -> Front {
     match origin {
         Origin::Nginx => nginx::understand(tree, ledger),
+        Origin::Apache => apache::understand(tree, ledger),
     }
 }
 

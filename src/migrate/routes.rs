@@ -1,10 +1,10 @@
 //! What other rules serve beside Matrix, as routes.
 
 use super::directive::one_line;
-use super::front::{Action, Choice, Paths, Rule, VirtualHost};
+use super::front::{Action, Choice, Paths, Rule, Target, VirtualHost};
 use super::groups::Homeserver;
 use super::ledger::Ledger;
-use crate::config::{Network, RoutePath};
+use crate::config::{HttpUrl, Network, RoutePath};
 use crate::matrix::path::has_prefix;
 
 /// A route as it is written.
@@ -86,25 +86,15 @@ fn rule_of(
         warn_of_decoding(rule, ledger);
         return;
     }
-    let is_matrix = is_matrix(host, homeserver);
-    let hosts = if is_matrix && path != "/" {
-        Vec::new()
-    } else {
-        host.names.clone()
-    };
     if matches!(rule.action, Action::Refuse) {
         let why = "what nobody answers gets 404, and a host that nobody serves 421";
         ledger.not_needed(rule.directive, why);
         ledger.not_needed(rule.acting, why);
         return;
     }
-    if hosts.is_empty() && !is_matrix {
-        left(
-            rule,
-            "its server has no name",
-            "write a [[routes]] with `hosts`",
-            ledger,
-        );
+    if host.names.is_empty() && !is_matrix(host, homeserver) {
+        let help = "write a [[routes]] with `hosts`";
+        left(rule, "its server has no name", help, ledger);
         return;
     }
     let Some(action) = does(rule, &path, ledger) else {
@@ -112,19 +102,19 @@ fn rule_of(
     };
     let route = Route {
         path,
-        hosts,
+        hosts: host.names.clone(),
         networks: networks(rule, ledger),
         max_body_size: None,
         read_timeout: None,
         action,
     };
+    add(route, rule, routes, ledger);
+}
+
+fn add(route: Route, rule: &Rule, routes: &mut Vec<Route>, ledger: &mut Ledger) {
     if routes.iter().any(|other| clash(other, &route)) {
-        left(
-            rule,
-            "another rule has the place already",
-            "nothing, or give it another host",
-            ledger,
-        );
+        let help = "nothing, or give it another host";
+        left(rule, "another rule has the place already", help, ledger);
         return;
     }
     let to = format!("[[routes]] path = \"{}\"", one_line(&route.path));
@@ -199,69 +189,25 @@ fn ledger_knows(rule: &Rule, homeserver: &Homeserver<'_>) -> bool {
 
 fn does(rule: &Rule, path: &str, ledger: &mut Ledger) -> Option<Does> {
     let below_matrix = has_prefix(path.as_bytes(), "/_matrix");
+    let is_url = |url: &str| !url.contains('$') && url.parse::<HttpUrl>().is_ok();
     match &rule.action {
         Action::Pass {
             to: Choice::Always(target),
             path: replaced,
-        } => {
-            let strip_prefix = match replaced.as_deref() {
-                None => false,
-                Some(replaced) if replaced.trim_end_matches('/') == path.trim_end_matches('/') => {
-                    false
-                }
-                Some("/" | "") => true,
-                Some(_) => {
-                    let help = "let the upstream know the path as clients do";
-                    left(
-                        rule,
-                        "a path is passed on as it is, or without its prefix",
-                        help,
-                        ledger,
-                    );
-                    return None;
-                }
-            };
-            if target.addresses.len() > 1 {
-                let message = "a route has one upstream; the first was taken";
-                ledger.warn(
-                    Some(rule.acting),
-                    message,
-                    "let a name stand for all of them in DNS",
-                );
-            }
-            let address = target.addresses.first()?.clone();
-            Some(Does::Upstream {
-                address,
-                strip_prefix: strip_prefix && path != "/",
-            })
-        }
+        } => upstream(rule, path, target, replaced.as_deref(), ledger),
         Action::Files(folder) if !below_matrix => Some(Does::Folder(folder.clone())),
-        Action::Redirect(url)
-            if !below_matrix
-                && !url.contains('$')
-                && url.parse::<crate::config::HttpUrl>().is_ok() =>
-        {
-            Some(Does::Redirect(url.clone()))
-        }
+        Action::Redirect(url) if !below_matrix && is_url(url) => Some(Does::Redirect(url.clone())),
         Action::Redirect(url) if url.starts_with("https://$") => None,
         Action::Redirect(_) => {
+            let reason = "a redirect goes to one URL, not below /_matrix";
             let help = "write a [[routes]] with `redirect` and a whole URL";
-            left(
-                rule,
-                "a redirect goes to one URL, not below /_matrix",
-                help,
-                ledger,
-            );
+            left(rule, reason, help, ledger);
             None
         }
         Action::Document { .. } => {
+            let reason = "texts are answered for .well-known/matrix only";
             let help = "put the text into a folder, and write a [[routes]] with `folder`";
-            left(
-                rule,
-                "texts are answered for .well-known/matrix only",
-                help,
-                ledger,
-            );
+            left(rule, reason, help, ledger);
             None
         }
         Action::Pass { .. }
@@ -270,6 +216,36 @@ fn does(rule: &Rule, path: &str, ledger: &mut Ledger) -> Option<Does> {
         | Action::Refuse
         | Action::Unknown => None,
     }
+}
+
+fn upstream(
+    rule: &Rule,
+    path: &str,
+    target: &Target,
+    replaced: Option<&str>,
+    ledger: &mut Ledger,
+) -> Option<Does> {
+    let trimmed = |path: &str| path.trim_end_matches('/').to_owned();
+    let strip_prefix = match replaced.map(trimmed) {
+        None => false,
+        Some(replaced) if replaced == trimmed(path) => false,
+        Some(replaced) if replaced.is_empty() => true,
+        Some(_) => {
+            let reason = "a path is passed on as it is, or without its prefix";
+            let help = "let the upstream know the path as clients do";
+            left(rule, reason, help, ledger);
+            return None;
+        }
+    };
+    if target.addresses.len() > 1 {
+        let help = "let a name stand for all of them in DNS";
+        let message = "a route has one upstream; the first was taken";
+        ledger.warn(Some(rule.acting), message, help);
+    }
+    Some(Does::Upstream {
+        address: target.addresses.first()?.clone(),
+        strip_prefix,
+    })
 }
 
 /// A path of Synapse that is not open by itself.
@@ -307,21 +283,7 @@ fn open_hidden(rule: &Rule, path: String, routes: &mut Vec<Route>, ledger: &mut 
         read_timeout: None,
         action: Does::Homeserver,
     };
-    if routes.iter().any(|other| clash(other, &route)) {
-        left(
-            rule,
-            "another rule has the place already",
-            "nothing, or give it another host",
-            ledger,
-        );
-        return;
-    }
-    let to = format!(
-        "[[routes]] path = \"{}\" with its networks",
-        one_line(&route.path)
-    );
-    carry(rule, &to, ledger);
-    routes.push(with_limits(route, rule, ledger));
+    add(route, rule, routes, ledger);
 }
 
 fn networks(rule: &Rule, ledger: &mut Ledger) -> Vec<String> {

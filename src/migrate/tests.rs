@@ -18,6 +18,7 @@ fn fixtures(origin: Origin) -> impl Iterator<Item = (String, File)> {
             "everything-wrong",
             "proxy-protocol",
         ],
+        Origin::Apache => &["synapse", "certbot", "workers", "everything-wrong"],
     };
     names.iter().map(move |name| {
         let path = format!("{name}.conf");
@@ -55,18 +56,13 @@ fn text_imported(origin: Origin, text: &str) -> Result<Imported, Fault> {
     imported(origin, &File { name, text })
 }
 
-const ORIGINS: [Origin; 1] = [Origin::Nginx];
+const ORIGINS: [Origin; 2] = [Origin::Nginx, Origin::Apache];
 
 /// What is written next to each fixture is what was read by a person once; renewed by
 /// `UPDATE_REFERENCE=1 cargo test --lib migrate`.
 #[test]
 fn every_fixture_becomes_what_stands_beside_it() {
-    for (path, main) in ORIGINS.into_iter().flat_map(fixtures) {
-        let origin = if path.contains("/nginx/") {
-            Origin::Nginx
-        } else {
-            ORIGINS[0]
-        };
+    for (origin, path, main) in all() {
         let imported = imported(origin, &main).unwrap();
         Config::parse(&path, &imported.text).unwrap_or_else(|p| panic!("{}", p.render(false)));
         let remarks: Vec<String> = imported.remarks.iter().map(ToString::to_string).collect();
@@ -87,6 +83,11 @@ fn every_fixture_becomes_what_stands_beside_it() {
     }
 }
 
+fn all() -> impl Iterator<Item = (Origin, String, File)> {
+    let of = |origin| fixtures(origin).map(move |(path, main)| (origin, path, main));
+    ORIGINS.into_iter().flat_map(of)
+}
+
 /// Counted by other means than those of the parser.
 fn directives(origin: Origin, text: &str) -> usize {
     match origin {
@@ -97,18 +98,25 @@ fn directives(origin: Origin, text: &str) -> usize {
             let text = values.replace_all(&text, "$1$2;");
             text.matches([';', '{']).count()
         }
+        Origin::Apache => {
+            let text = text.replace("\\\n", "");
+            let lines = text.lines().map(str::trim);
+            let is_one =
+                |line: &&str| !(line.is_empty() || line.starts_with('#') || line.starts_with("</"));
+            lines.filter(is_one).count()
+        }
     }
 }
 
 #[test]
 fn every_directive_is_in_exactly_one_list() {
-    for (path, main) in fixtures(Origin::Nginx) {
-        let remarks = imported(Origin::Nginx, &main).unwrap().remarks;
+    for (origin, path, main) in all() {
+        let remarks = imported(origin, &main).unwrap().remarks;
         let about_directives = remarks.iter().filter(|remark| remark.kind != Kind::Warning);
         let of_file =
             |remark: &&Remark| remark.place.as_ref().is_some_and(|p| *p.file == *main.name);
         let listed = about_directives.clone().filter(of_file).count();
-        assert_eq!(listed, directives(Origin::Nginx, &main.text), "{path}");
+        assert_eq!(listed, directives(origin, &main.text), "{path}");
         assert!(
             about_directives
                 .clone()
@@ -134,8 +142,8 @@ fn what_is_not_known_is_left_out_and_not_lost() {
 
 #[test]
 fn no_secret_of_a_header_comes_out_again() {
-    for (path, main) in fixtures(Origin::Nginx) {
-        let imported = imported(Origin::Nginx, &main).unwrap();
+    for (origin, path, main) in all() {
+        let imported = imported(origin, &main).unwrap();
         let remarks: Vec<String> = imported.remarks.iter().map(ToString::to_string).collect();
         let all = imported.text + &remarks.join("\n");
         assert!(!all.contains("c2VjcmV0"), "{path}");

@@ -177,11 +177,8 @@ impl Site {
                 .is_some_and(|end| end == "conf" || end == "types");
             if is_part {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let text = if path.ends_with(name) {
-                    self.nginx(&text)
-                } else {
-                    text
-                };
+                let adapted = path.ends_with(name).then(|| self.nginx(&text));
+                let text = adapted.unwrap_or(text);
                 std::fs::write(self.path(path.file_name().unwrap().to_str().unwrap()), text)
                     .unwrap();
             }
@@ -199,6 +196,55 @@ impl Site {
         );
         std::fs::write(self.path("nginx.conf"), main).unwrap();
         self.path("nginx.conf")
+    }
+
+    /// Writes the adapted fixture with what an Apache needs around it, and the files beside it.
+    fn write_apache(&mut self, name: &str, change: impl Fn(String) -> String) -> PathBuf {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/apache");
+        let folder = self.folder.path().display().to_string();
+        let options = std::fs::read_to_string(fixtures.join("options-ssl.conf")).unwrap();
+        std::fs::write(self.path("options-ssl.conf"), options).unwrap();
+        let text = std::fs::read_to_string(fixtures.join(name)).unwrap();
+        let text: Vec<String> = text.lines().map(|line| self.apache(line)).collect();
+        std::fs::write(self.path(name), change(text.join("\n"))).unwrap();
+        let load = |module: &&str| {
+            format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n")
+        };
+        let modules: String = APACHE_MODULES.iter().map(load).collect();
+        let listen = self
+            .addresses
+            .values()
+            .map(|address| format!("Listen {address}\n"));
+        let listen: String = listen.collect();
+        let main = format!(
+            "ServerRoot {folder}\nUser www-data\nGroup www-data\nPidFile {folder}/apache.pid\n\
+             ErrorLog /dev/stderr\nDefaultRuntimeDir {folder}\nMutex file:{folder} default\n\
+             ServerName localhost\nStartServers 1\n{modules}{listen}Include {folder}/{name}\n"
+        );
+        let path = self.path("main.conf");
+        std::fs::write(&path, main).unwrap();
+        path
+    }
+
+    /// A line of a fixture of Apache as it can run.
+    fn apache(&mut self, line: &str) -> String {
+        let folder = self.folder.path().display().to_string();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["<VirtualHost", address] => {
+                let port = address.trim_end_matches('>').rsplit(':').next().unwrap();
+                format!("<VirtualHost {}>", self.address(port))
+            }
+            [name @ ("SSLCertificateFile" | "SSLCertificateChainFile"), _] => {
+                format!("{name} {folder}/server.pem")
+            }
+            ["SSLCertificateKeyFile", _] => format!("SSLCertificateKeyFile {folder}/server.key"),
+            ["ErrorLog", _] => "ErrorLog /dev/stderr".to_owned(),
+            ["CustomLog", path, format] if !path.starts_with("\"|") => {
+                format!("CustomLog {folder}/access.log {format}")
+            }
+            _ => line.to_owned(),
+        }
     }
 
     /// Runs the program with what `import` wrote of `file`, on another port.
@@ -244,6 +290,29 @@ impl Site {
         (Program::start(command, self.folder.path(), own).await, own)
     }
 }
+
+const APACHE_MODULES: &[&str] = &[
+    "mpm_event",
+    "authz_core",
+    "authz_host",
+    "authz_user",
+    "authn_core",
+    "authn_file",
+    "auth_basic",
+    "alias",
+    "deflate",
+    "filter",
+    "headers",
+    "lbmethod_byrequests",
+    "proxy",
+    "proxy_balancer",
+    "proxy_http",
+    "remoteip",
+    "rewrite",
+    "slotmem_shm",
+    "socache_shmcb",
+    "ssl",
+];
 
 /// What clients and other servers ask for, with the spellings that proxies spoil.
 const REQUESTS: &[&str] = &[
@@ -371,6 +440,83 @@ fn nginx_accepts_every_fixture_of_it() {
             .args(["-t", "-e", "stderr", "-p"])
             .arg(site.folder.path())
             .arg("-c")
+            .arg(main)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {told}");
+    }
+}
+
+async fn apache_and_ours_ask_for_the_same(
+    name: &str,
+    processes: &[(&str, &str)],
+    expected: &[&str],
+) {
+    let Some(program) = find("apache2") else {
+        return;
+    };
+    let recorder = Recorder::default();
+    let mut stubs = Vec::new();
+    for (address, process) in processes {
+        stubs.push((*address, recorder.start(process).await.to_string()));
+    }
+    let mut site = Site::new();
+    let main = site.write_apache(name, |text| {
+        let with = |text: String, (address, stub): &(&str, String)| text.replace(address, stub);
+        stubs.iter().fold(text, with)
+    });
+    let listen = site.address("443");
+    let mut command = Command::new(program);
+    command.args(["-D", "FOREGROUND", "-f"]).arg(main);
+    let _theirs = Program::start(command, site.folder.path(), listen).await;
+    let (_ours, own) = site.vestibule("apache", &site.path(name), listen).await;
+    let mut differences = Vec::new();
+    for request in REQUESTS {
+        let theirs = recorder.ask(listen, request);
+        differences.extend(compare(request, &theirs, &recorder.ask(own, request)));
+        // What the client wrote stands first there, which is what Synapse takes.
+        let forwarded = theirs.fields.get("x-forwarded-for").unwrap();
+        assert_eq!(forwarded, "203.0.113.9, 127.0.0.1", "{request}");
+    }
+    assert_eq!(differences, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_apache_of_synapses_documents_becomes_the_same() {
+    let processes = [("127.0.0.1:8008", "main")];
+    apache_and_ours_ask_for_the_same("synapse.conf", &processes, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apache_with_balancers_becomes_the_same() {
+    let processes = [
+        ("127.0.0.1:8008", "main"),
+        ("127.0.0.1:8081", "generic"),
+        ("127.0.0.1:8082", "generic"),
+        ("127.0.0.1:8085", "sync"),
+    ];
+    // The patterns name a part of a group each; the warnings of the import say so.
+    let expected = [];
+    apache_and_ours_ask_for_the_same("workers.conf", &processes, &expected).await;
+}
+
+#[test]
+fn apache_accepts_every_fixture_of_it() {
+    let Some(program) = find("apache2") else {
+        return;
+    };
+    for name in [
+        "synapse.conf",
+        "certbot.conf",
+        "workers.conf",
+        "everything-wrong.conf",
+    ] {
+        let mut site = Site::new();
+        let main = site.write_apache(name, |text| text);
+        let output = Command::new(&program)
+            .arg("-t")
+            .arg("-f")
             .arg(main)
             .output()
             .unwrap();

@@ -59,7 +59,7 @@ async fn every_configuration_of_the_page_serves_a_homeserver() {
         let document = vestibule.ask(Door::Tls, &server).await;
         match written.get("delegate").and_then(toml::Value::as_str) {
             Some(delegate) => {
-                assert_eq!(document.json(), json!({ "m.server": delegate }), "{block}")
+                assert_eq!(document.json(), json!({ "m.server": delegate }), "{block}");
             }
             None => assert_eq!(document.status, 404, "{block}"),
         }

@@ -32,6 +32,10 @@ pub enum Command {
     ///
     /// What became of each directive is told on standard error, a line each.
     Nginx(proxy::Arguments),
+    /// Write a configuration that does for Matrix what an Apache does
+    ///
+    /// What became of each directive is told on standard error, a line each.
+    Apache(proxy::Arguments),
 }
 
 /// Where the configuration is written to.
@@ -53,6 +57,7 @@ pub fn run(command: &Command, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     match command {
         Command::Synapse { files, output } => from_synapse(files, output, terminal),
         Command::Nginx(arguments) => proxy::run(Origin::Nginx, arguments, terminal),
+        Command::Apache(arguments) => proxy::run(Origin::Apache, arguments, terminal),
     }
 }
 

@@ -6,34 +6,14 @@ use super::super::ledger::Ledger;
 /// `proxy_set_header`.
 pub(super) fn to_upstream(directive: &Directive, ledger: &mut Ledger) {
     let number = directive.number;
-    let value = directive.argument(1);
+    warn(directive, ledger);
     match directive.argument(0).to_ascii_lowercase().as_str() {
-        "host" => {
-            ledger.not_needed(number, "Host is passed on as it came");
-            if value.contains("$server_port") {
-                let message =
-                    "with a port behind Host, single sign-on redirects to itself (fwd.loop)";
-                ledger.warn(
-                    Some(number),
-                    message,
-                    "here it does not: Host is passed on as it came",
-                );
-            }
-        }
+        "host" => ledger.not_needed(number, "Host is passed on as it came"),
         "x-forwarded-for" => {
             ledger.not_needed(
                 number,
                 "X-Forwarded-For is the address of the client, always",
             );
-            if value.contains("$proxy_add_x_forwarded_for")
-                || value.contains("$http_x_forwarded_for")
-            {
-                let message =
-                    "clients could forge their address: Synapse takes the first of X-Forwarded-For";
-                let help =
-                    "here it is replaced; name proxies in front of this one in `trusted_proxies`";
-                ledger.warn(Some(number), message, help);
-            }
         }
         "x-forwarded-proto" | "x-forwarded-protocol" | "x-forwarded-ssl" => {
             ledger.not_needed(number, "X-Forwarded-Proto says how the client came, always");
@@ -58,15 +38,40 @@ pub(super) fn to_upstream(directive: &Directive, ledger: &mut Ledger) {
             ledger.not_needed(number, "fields are passed on as they came");
         }
         "authorization" => {
-            let message = "it replaces the signature of every other server (auth.stripped)";
             let help = "here Authorization is passed on as it came";
             ledger.left(number, "fields are passed on as they came", help);
-            ledger.warn(Some(number), message, help);
         }
         _ => {
             let help = "set it in the upstream, if it is needed there";
             ledger.left(number, "fields are passed on as they came", help);
         }
+    }
+}
+
+/// Values that break something.
+fn warn(directive: &Directive, ledger: &mut Ledger) {
+    let number = Some(directive.number);
+    let value = directive.argument(1);
+    let field = directive.argument(0).to_ascii_lowercase();
+    let appends = ["$proxy_add_x_forwarded_for", "$http_x_forwarded_for"];
+    if field == "host" && value.contains("$server_port") {
+        let message = "with a port behind Host, single sign-on redirects to itself (fwd.loop)";
+        let help = "here it does not: Host is passed on as it came";
+        ledger.warn(number, message, help);
+    }
+    if field == "x-forwarded-for" && appends.iter().any(|variable| value.contains(variable)) {
+        let message =
+            "clients could forge their address: Synapse takes the first of X-Forwarded-For";
+        let help = "here it is replaced; name proxies in front of this one in `trusted_proxies`";
+        ledger.warn(number, message, help);
+    }
+    if field == "authorization" {
+        let message = "it replaces the signature of every other server (auth.stripped)";
+        ledger.warn(
+            number,
+            message,
+            "here Authorization is passed on as it came",
+        );
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) use parse::read;
 
 use super::directive::Directive;
 use super::front::{AccessLog, Front, Limit};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, find};
 use destination::Destinations;
 
 /// What holds where nothing nearer says otherwise.
@@ -151,9 +151,9 @@ fn settle(tree: &[Directive], ledger: &mut Ledger) {
             "add_header" => header::to_client(directive, ledger),
             "ssl_protocols" => protocols(directive, ledger),
             _ => {
-                if let Some((_, why)) = words::find(words::NOT_NEEDED, name, |row| row.0) {
+                if let Some((_, why)) = find(words::NOT_NEEDED, name, |row| row.0) {
                     ledger.not_needed(number, *why);
-                } else if let Some((_, why, remedy)) = words::find(words::LEFT, name, |row| row.0) {
+                } else if let Some((_, why, remedy)) = find(words::LEFT, name, |row| row.0) {
                     ledger.left(number, *why, *remedy);
                 }
             }

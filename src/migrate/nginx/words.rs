@@ -466,15 +466,3 @@ pub(super) const LEFT: &[(&str, &str, &str)] = &[
         "nothing",
     ),
 ];
-
-/// What the table has for a name.
-pub(super) fn find<'t, T>(
-    table: &'t [T],
-    name: &str,
-    key: impl Fn(&'t T) -> &'t str,
-) -> Option<&'t T> {
-    table.iter().find(|row| match key(row).strip_suffix('*') {
-        Some(beginning) => name.starts_with(beginning),
-        None => key(row) == name,
-    })
-}
