@@ -497,7 +497,11 @@ async fn an_apache_with_balancers_becomes_the_same() {
         ("127.0.0.1:8085", "sync"),
     ];
     // The patterns name a part of a group each; the warnings of the import say so.
-    let expected = [];
+    let expected = [
+        "GET /_matrix/client/r0/events?from=t1: main, now sync",
+        "GET /_matrix/key/v2/server: main, now generic",
+        "GET /_matrix/key/v2/query/example.org: main, now generic",
+    ];
     apache_and_ours_ask_for_the_same("workers.conf", &processes, &expected).await;
 }
 

@@ -34,6 +34,7 @@ mod long_poll;
 mod migrating;
 mod proxy_protocol;
 mod redirects;
+mod reload;
 mod routes;
 mod sites;
 mod smuggling;
