@@ -32,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("matrix", &[]),
     ("message", &[]),
     ("config", &["matrix"]),
+    ("migrate", &["config", "matrix"]),
     ("synapse", &["config", "matrix"]),
     ("policy", &["matrix", "message"]),
     ("route", &["matrix", "message", "policy"]),
@@ -96,6 +97,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "listen",
             "matrix",
             "message",
+            "migrate",
             "policy",
             "proxy",
             "route",
@@ -113,7 +115,7 @@ const KNOWS_THE_ENGINE: &[&str] = &["admin", "listen", "proxy", "runtime", "upst
 
 /// Modules of pure functions over data: what they answer depends on what they
 /// are given, so a table of inputs tests them.
-const PURE: &[&str] = &["matrix", "message", "policy", "route", "synapse"];
+const PURE: &[&str] = &["matrix", "message", "migrate", "policy", "route", "synapse"];
 const IMPURE: &[&str] = &[
     "async ",
     ".await",

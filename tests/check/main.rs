@@ -23,6 +23,7 @@ mod dns;
 mod dns_faults;
 mod haproxy;
 mod homeserver;
+mod imported;
 mod key_faults;
 mod names;
 mod nginx;

@@ -31,6 +31,7 @@ mod heads;
 mod holding;
 mod https_upstream;
 mod long_poll;
+mod migrating;
 mod proxy_protocol;
 mod redirects;
 mod reload;
