@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use pingora_limits::rate::Rate;
 use tokio::sync::watch;
 
 use super::Limits;
+use super::place::{Place, Places};
 
 /// Counts the connections of all listeners.
 pub struct Connections {
@@ -21,6 +21,9 @@ pub struct Connections {
     /// Of fixed size, however many addresses there are; two may share a count, rarely.
     new_per_address: Rate,
     most_requests_per_address: usize,
+    most_handshakes: usize,
+    most_handshakes_per_address: usize,
+    handshakes: Places,
     exempt: Vec<IpNet>,
     addresses: Mutex<HashMap<IpAddr, Share>>,
     open: watch::Sender<usize>,
@@ -36,6 +39,10 @@ pub enum Excess {
     Address,
     /// `limits.new_connections_per_address` came from its network within a second.
     Rate,
+    /// `limits.handshakes` are not done yet.
+    Handshakes,
+    /// `limits.handshakes_per_address` of its network are not done yet.
+    HandshakesOfAddress,
 }
 
 impl Excess {
@@ -45,6 +52,8 @@ impl Excess {
             Self::Total => "connections",
             Self::Address => "connections_per_address",
             Self::Rate => "new_connections_per_address",
+            Self::Handshakes => "handshakes",
+            Self::HandshakesOfAddress => "handshakes_per_address",
         }
     }
 }
@@ -57,7 +66,8 @@ pub struct Permit(Arc<Connections>);
 #[derive(Debug, Default)]
 struct Share {
     connections: usize,
-    requests: Arc<AtomicUsize>,
+    requests: Places,
+    handshakes: Places,
 }
 
 /// A connection's place among those of its network, given back when dropped.
@@ -65,22 +75,23 @@ struct Share {
 pub struct AddressPermit {
     connections: Arc<Connections>,
     network: IpAddr,
-    requests: Arc<AtomicUsize>,
+    requests: Places,
+    handshakes: Places,
 }
-
-/// A request's place among those of its network, given back when dropped.
-#[derive(Debug)]
-pub struct RequestPermit(Arc<AtomicUsize>);
 
 impl AddressPermit {
     /// A place for one more request; `None` where there are as many as there may be.
-    pub fn admit_request(&self) -> Option<RequestPermit> {
-        let most = self.connections.most_requests_per_address;
-        let next = |requests: usize| (requests < most).then_some(requests + 1);
-        let admitted = self
-            .requests
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        admitted.ok().map(|_| RequestPermit(self.requests.clone()))
+    pub fn admit_request(&self) -> Option<Place> {
+        self.requests
+            .take(self.connections.most_requests_per_address)
+    }
+
+    /// A place for one more handshake, to be kept until it is done.
+    pub(super) fn admit_handshake(&self) -> Result<Place, Excess> {
+        let place = self
+            .handshakes
+            .take(self.connections.most_handshakes_per_address);
+        place.ok_or(Excess::HandshakesOfAddress)
     }
 }
 
@@ -94,6 +105,9 @@ impl Connections {
                 .unwrap_or(isize::MAX),
             new_per_address: Rate::new(Duration::from_secs(1)),
             most_requests_per_address: limits.requests_per_address,
+            most_handshakes: limits.handshakes,
+            most_handshakes_per_address: limits.handshakes_per_address,
+            handshakes: Places::default(),
             exempt: limits.exempt.clone(),
             addresses: Mutex::default(),
             open: watch::Sender::new(0),
@@ -136,6 +150,12 @@ impl Connections {
         }
     }
 
+    /// A place for one more handshake of whatever address, to be kept until it is done.
+    pub(super) fn admit_handshake(&self) -> Result<Place, Excess> {
+        let place = self.handshakes.take(self.most_handshakes);
+        place.ok_or(Excess::Handshakes)
+    }
+
     /// A place for one more connection from `address`. `None` for those that are not counted:
     /// loopback and trusted proxies.
     pub fn admit_address(
@@ -163,6 +183,7 @@ impl Connections {
             connections: Arc::clone(self),
             network,
             requests: share.requests.clone(),
+            handshakes: share.handshakes.clone(),
         }))
     }
 }
@@ -209,12 +230,6 @@ impl Drop for AddressPermit {
                 addresses.remove(&self.network);
             }
         }
-    }
-}
-
-impl Drop for RequestPermit {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -279,6 +294,30 @@ mod tests {
         assert!(elsewhere.admit_request().is_some());
         drop((request, first));
         assert!(second.admit_request().is_some());
+    }
+
+    #[test]
+    fn caps_the_handshakes_of_an_address_and_of_all() {
+        let connections = Connections::new(&Limits {
+            handshakes: 3,
+            handshakes_per_address: 2,
+            ..Limits::default()
+        });
+        let admit = |address: &str| connections.admit_address(address.parse().unwrap());
+        let first = admit("2001:db8::1").unwrap().unwrap();
+        let second = admit("2001:db8::2").unwrap().unwrap();
+        let held = first.admit_handshake().unwrap();
+        let _other = second.admit_handshake().unwrap();
+        let excess = first.admit_handshake().unwrap_err();
+        assert_eq!(excess, Excess::HandshakesOfAddress);
+        drop(held);
+        assert!(second.admit_handshake().is_ok());
+        let all: Vec<_> = (0..3).map(|_| connections.admit_handshake()).collect();
+        assert!(all.iter().all(Result::is_ok));
+        let excess = connections.admit_handshake().unwrap_err();
+        assert_eq!(excess, Excess::Handshakes);
+        drop(all);
+        assert!(connections.admit_handshake().is_ok());
     }
 
     #[tokio::test]

@@ -36,6 +36,7 @@ mod limits;
 mod listener;
 mod part;
 mod patience;
+mod place;
 pub mod proxy_protocol;
 mod reading;
 pub mod serve;
@@ -52,7 +53,7 @@ pub use accept::{Intake, accept};
 pub use app::{After, App};
 pub use bodies::Bodies;
 pub use connection::Connection;
-pub use connections::{Connections, Excess, RequestPermit};
+pub use connections::{Connections, Excess};
 pub use downstream::Downstream;
 pub use facts::{ConnectionFacts, Negotiated, Peer};
 pub use fault::Fault;
@@ -61,6 +62,7 @@ pub use idle::Idle;
 pub use limits::Limits;
 pub use listener::Listener;
 pub use serve::serve;
+pub use place::Place;
 
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,7 @@ mod errors;
 mod exposure;
 mod floods;
 mod headers;
+mod handshakes;
 mod heads;
 mod holding;
 mod https_upstream;

@@ -15,7 +15,10 @@ use super::{config, eventually};
 
 /// Listens on unix sockets only, so that no port has to be guessed.
 const LISTENERS: &str = r#"
-listeners = [{ address = "unix:$state/plain.sock", tls = false, profile = "both" }]
+listeners = [
+    { address = "unix:$state/plain.sock", tls = false, profile = "both" },
+    { address = "unix:$state/tls.sock", tls = true, profile = "both" },
+]
 [log]
 level = "trace"
 [access_log]
@@ -55,7 +58,8 @@ impl Binary {
         binary
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A file of its folder, such as the socket `tls.sock`.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -81,6 +85,12 @@ impl Binary {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
         kilobytes.parse::<usize>().unwrap() * 1024
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(folder).unwrap().count()
     }
 
     /// Sends a signal by its name, such as `TERM`.
