@@ -40,6 +40,7 @@ mod place;
 pub mod proxy_protocol;
 mod reading;
 pub mod serve;
+mod settling;
 pub mod socket;
 pub mod state_folder;
 mod streams;
@@ -61,8 +62,8 @@ pub use head::Refusal;
 pub use idle::Idle;
 pub use limits::Limits;
 pub use listener::Listener;
-pub use serve::serve;
 pub use place::Place;
+pub use serve::serve;
 
 #[cfg(test)]
 mod tests;

@@ -3,15 +3,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use time::OffsetDateTime;
 
 use super::authorities::{self, NoAuthority};
 use crate::acme::{Acme, AcmeError, ChallengeKind, KeyKind, Settings};
 use crate::config::{self, AcmeChallenge, CertificateSource, Config, KeyType};
 use crate::listen::certificates::{
-    CertificateError, CertificateName, CertificateStore, PemFiles, Watched,
+    CertificateError, CertificateName, CertificateStore, CertificateWarning, PemFiles, Watched,
 };
 use crate::listen::challenges::Challenges;
 use crate::listen::internal_ca::{InternalCa, InternalCaError};
@@ -21,8 +22,11 @@ use crate::telemetry::Telemetry;
 /// How often it is looked whether a certificate of the internal CA is due.
 const RENEWAL_CHECK: Duration = Duration::from_hours(1);
 
-/// How often it is looked whether certificate files changed.
-const FILES_CHECK: Duration = Duration::from_secs(2);
+/// How often it is looked whether files changed: certificates, and the secret of tickets.
+pub(super) const FILES_CHECK: Duration = Duration::from_secs(2);
+
+/// How often the log says of certificate files that they end soon, or have ended.
+const ENDS_TOLD: Duration = Duration::from_hours(6);
 
 /// Why there are no certificates to serve.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +54,8 @@ fn lines(errors: &[CertificateError]) -> String {
 pub(super) struct Certificates {
     /// What the handshakes choose from.
     pub(super) store: Arc<CertificateStore>,
-    upkeep: Upkeep,
+    /// What keeps them fresh, each with the store of its own.
+    upkeep: Vec<(Upkeep, Arc<CertificateStore>)>,
     /// One line for the start-up message.
     pub(super) source: String,
 }
@@ -65,21 +70,43 @@ enum Upkeep {
 impl Certificates {
     /// What certificate authorities are answered, where any is asked.
     pub(super) fn challenges(&self) -> Option<Arc<Challenges>> {
-        match &self.upkeep {
+        self.upkeep.iter().find_map(|(upkeep, _)| match upkeep {
             Upkeep::Acme(acme) => Some(acme.challenges()),
             Upkeep::Internal(_) | Upkeep::Files(_) => None,
-        }
+        })
     }
 
     /// Keeps the certificates fresh, and the metric of every certificate's end in
     /// step, for as long as the program runs.
     pub(super) async fn keep_fresh(self, telemetry: Arc<Telemetry>) {
-        let store = self.store;
-        match self.upkeep {
+        let keep = async |(upkeep, store): (Upkeep, Arc<CertificateStore>)| match upkeep {
             Upkeep::Acme(acme) => acme.keep(store).await,
             Upkeep::Internal(ca) => renew(&ca, &store, &telemetry).await,
             Upkeep::Files(watched) => watch(watched, &store, &telemetry).await,
+        };
+        join_all(self.upkeep.into_iter().map(keep)).await;
+    }
+
+    fn new(upkeep: Upkeep, store: Arc<CertificateStore>, source: String) -> Self {
+        Self {
+            upkeep: vec![(upkeep, store.clone())],
+            store,
+            source,
         }
+    }
+
+    /// From `files`, and from `others` where they lack a name.
+    fn from_files(files: Watched, others: Option<Self>) -> Self {
+        let count = files.certificates().count();
+        let (set, source) = (files.set(), format!("{count} from files"));
+        let Some(others) = others else {
+            return Self::new(Upkeep::Files(files), CertificateStore::new(set), source);
+        };
+        let store = CertificateStore::before(set, others.store);
+        let source = format!("{source}, and {}", others.source);
+        let mut certificates = Self::new(Upkeep::Files(files), store, source);
+        certificates.upkeep.extend(others.upkeep);
+        certificates
     }
 }
 
@@ -97,8 +124,13 @@ async fn renew(ca: &InternalCa, store: &CertificateStore, telemetry: &Telemetry)
 
 async fn watch(mut watched: Watched, store: &CertificateStore, telemetry: &Telemetry) {
     tell_ends(store, telemetry);
+    let mut told = Instant::now();
     loop {
         tokio::time::sleep(FILES_CHECK).await;
+        if told.elapsed() > ENDS_TOLD {
+            told = Instant::now();
+            tell_ending(&watched);
+        }
         let changes = watched.look(OffsetDateTime::now_utc());
         for change in &changes {
             change.tell();
@@ -106,6 +138,17 @@ async fn watch(mut watched: Watched, store: &CertificateStore, telemetry: &Telem
         if !changes.is_empty() {
             store.replace(watched.set());
             tell_ends(store, telemetry);
+        }
+    }
+}
+
+fn tell_ending(watched: &Watched) {
+    for warning in watched.ending(OffsetDateTime::now_utc()) {
+        match warning {
+            CertificateWarning::Expired { .. } => tracing::error!("{warning}"),
+            CertificateWarning::EndsSoon { .. }
+            | CertificateWarning::NotYetValid { .. }
+            | CertificateWarning::ChainMissing { .. } => tracing::warn!("{warning}"),
         }
     }
 }
@@ -126,54 +169,70 @@ pub(super) fn prepare(
     if !config.listeners.iter().any(|listener| listener.tls) {
         return Ok(None);
     }
-    let sites: Vec<Vec<CertificateName>> = config.sites.iter().map(names).collect();
+    let files = read_files(&config.tls.certificates, now)?;
     let certificates = match &config.tls.source {
-        CertificateSource::Acme(written) => by_acme(config, written, telemetry, now)?,
+        CertificateSource::Acme(written) => {
+            let order = |names| by_acme(config, written, names, telemetry, now);
+            let names = certificate_names(config);
+            let Some(files) = files else {
+                return Ok(Some(order(names)?));
+            };
+            let set = files.set();
+            let names: Vec<_> = set.uncovered(&names).into_iter().cloned().collect();
+            let ordered = (!names.is_empty()).then(|| order(names)).transpose()?;
+            Certificates::from_files(files, ordered)
+        }
         CertificateSource::Internal => {
+            let sites: Vec<Vec<CertificateName>> = config.sites.iter().map(names).collect();
             let opened = InternalCa::open(&config.state_folder, &sites, now)?;
             if let Some(note) = opened.note {
                 tracing::warn!("{note}");
             }
             let store = CertificateStore::new(opened.ca.issue(now)?);
             let path = opened.ca.certificate_path().display();
-            Certificates {
-                store,
-                source: format!("internal CA; give {path} to the clients that are to trust it"),
-                upkeep: Upkeep::Internal(Box::new(opened.ca)),
-            }
+            let source = format!("internal CA; give {path} to the clients that are to trust it");
+            Certificates::new(Upkeep::Internal(Box::new(opened.ca)), store, source)
         }
-        CertificateSource::Files { certificates } => {
-            let files: Vec<PemFiles> = certificates.iter().map(pem_files).collect();
-            let loaded = Watched::load(&files, now).map_err(NoCertificates::Files)?;
-            let (watched, warnings) = loaded;
-            for warning in &warnings {
-                tracing::warn!("{warning}");
-            }
-            let set = watched.set();
-            for name in set.uncovered(sites.iter().flatten()) {
+        CertificateSource::Files => {
+            let files =
+                files.ok_or_else(|| NoCertificates::Files(vec![CertificateError::NoFiles]))?;
+            for name in files.set().uncovered(&certificate_names(config)) {
                 tracing::warn!(
                     "no certificate covers {name}: clients that ask for it get the first one and refuse it"
                 );
             }
-            Certificates {
-                store: CertificateStore::new(set),
-                source: format!("{} from files", files.len()),
-                upkeep: Upkeep::Files(watched),
-            }
+            Certificates::from_files(files, None)
         }
     };
     Ok(Some(certificates))
 }
 
+/// The pairs of files, where there are any.
+fn read_files(
+    written: &[config::CertificateFiles],
+    now: OffsetDateTime,
+) -> Result<Option<Watched>, NoCertificates> {
+    if written.is_empty() {
+        return Ok(None);
+    }
+    let files: Vec<PemFiles> = written.iter().map(pem_files).collect();
+    let (watched, warnings) = Watched::load(&files, now).map_err(NoCertificates::Files)?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(Some(watched))
+}
+
 fn by_acme(
     config: &Config,
     written: &config::Acme,
+    names: Vec<CertificateName>,
     telemetry: &Arc<Telemetry>,
     now: OffsetDateTime,
 ) -> Result<Certificates, NoCertificates> {
     let settings = Settings {
         state_folder: config.state_folder.clone(),
-        names: certificate_names(config),
+        names,
         authorities: authorities::of(written)?,
         challenges: written.challenges.iter().copied().map(challenge).collect(),
         key: match written.key_type {
@@ -193,11 +252,8 @@ fn by_acme(
         let missing = missing.join(", ");
         format!("by ACME from {authority}; self-signed until ordered: {missing}")
     };
-    Ok(Certificates {
-        store,
-        source,
-        upkeep: Upkeep::Acme(Box::new(acme)),
-    })
+    let upkeep = Upkeep::Acme(Box::new(acme));
+    Ok(Certificates::new(upkeep, store, source))
 }
 
 fn challenge(written: AcmeChallenge) -> ChallengeKind {

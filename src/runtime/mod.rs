@@ -111,7 +111,7 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     let telemetry = start_telemetry(config, started)?;
     let certificates = certificates::prepare(config, &telemetry, OffsetDateTime::now_utc())?;
     let challenges = certificates.as_ref().and_then(Certificates::challenges);
-    let offers = Offers::of_all(certificates.as_ref(), config)?;
+    let mut offers = Offers::of_all(certificates.as_ref(), config)?;
     let sockets = Sockets::bind(&config.listeners).map_err(StartError::Bind)?;
     let admin_binding = bind_admin(config)?;
     let admin_token = admin_token(config)?;
@@ -120,7 +120,8 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     let (shutdown, stopping) = watch::channel(false);
     let limits = Arc::new(limits::of(config));
     let connections = Connections::new(&limits);
-    let watches = watches::start(&snapshot, &telemetry)?;
+    let mut watches = watches::start(&snapshot, &telemetry)?;
+    offers.follow_secret(&mut watches);
     let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
     let seed = seed(started);
     let front_door = FrontDoor::new(snapshot.clone(), telemetry.clone(), challenges, seed);

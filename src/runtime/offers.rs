@@ -1,16 +1,15 @@
 //! What each listener with TLS offers.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 use super::authorities::{NoAuthority, private_roots};
-use super::certificates::Certificates;
+use super::certificates::{Certificates, FILES_CHECK};
 use crate::config::{Config, UnknownNames};
 use crate::listen::Listener;
-use crate::listen::tls::{self, Offer, SharedTickets, ShortSecret};
+use crate::listen::tls::{self, NoSecret, Offer, SecretFile};
 
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -22,21 +21,8 @@ pub enum NoOffer {
     #[error(transparent)]
     ClientCa(#[from] NoAuthority),
     /// The file with the secret of session tickets.
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The same, and it holds too little.
-    #[error("{} is no secret for session tickets: {source}; make one with `openssl rand -out FILE 64`", path.display())]
-    Short {
-        /// The file.
-        path: PathBuf,
-        /// How short it is.
-        source: ShortSecret,
-    },
+    #[error(transparent)]
+    Secret(#[from] NoSecret),
 }
 
 /// The offers of all listeners.
@@ -45,6 +31,8 @@ pub(super) struct Offers {
     usual: Option<Offer>,
     /// Of listeners that ask for certificates of clients, by name.
     to_certified: HashMap<String, Offer>,
+    /// What session tickets follow from; none where keys are our own, and once it is followed.
+    secret: Option<SecretFile>,
 }
 
 impl Offers {
@@ -56,6 +44,7 @@ impl Offers {
         let mut offers = Self {
             usual: None,
             to_certified: HashMap::new(),
+            secret: None,
         };
         let Some(certificates) = certificates else {
             return Ok(offers);
@@ -68,7 +57,8 @@ impl Offers {
             only_known: is_strict.then(|| store.clone()),
         };
         let secret = config.tls.ticket_secret.as_ref();
-        let tickets = secret.map(|path| shared_tickets(path)).transpose()?;
+        offers.secret = secret.map(|path| SecretFile::read(path)).transpose()?;
+        let tickets = offers.secret.as_ref().map(SecretFile::tickets);
         offers.usual = Some(offer(tls::server_config(store.clone(), tickets, None)?));
         for listener in config.listeners.iter().filter(|listener| listener.tls) {
             let Some(path) = &listener.client_ca else {
@@ -85,6 +75,13 @@ impl Offers {
         Ok(offers)
     }
 
+    /// Looks after the secret of session tickets in a task of `watches`.
+    pub(super) fn follow_secret(&mut self, watches: &mut JoinSet<()>) {
+        if let Some(secret) = self.secret.take() {
+            watches.spawn(follow(secret));
+        }
+    }
+
     /// What `listener` offers; none without TLS.
     pub(super) fn of(&self, listener: &Listener) -> Option<Offer> {
         let special = self.to_certified.get(&*listener.name);
@@ -93,13 +90,14 @@ impl Offers {
     }
 }
 
-fn shared_tickets(path: &Path) -> Result<Arc<SharedTickets>, NoOffer> {
-    let path = path.to_owned();
-    match fs::read(&path) {
-        Ok(secret) => match SharedTickets::new(&secret) {
-            Ok(tickets) => Ok(Arc::new(tickets)),
-            Err(source) => Err(NoOffer::Short { path, source }),
-        },
-        Err(source) => Err(NoOffer::Unreadable { path, source }),
+/// Takes up new secrets from the file for as long as the program runs.
+async fn follow(mut secret: SecretFile) {
+    loop {
+        tokio::time::sleep(FILES_CHECK).await;
+        match secret.look() {
+            Some(Ok(())) => tracing::info!("new secret for session tickets"),
+            Some(Err(error)) => tracing::error!("{error}; the old secret stays"),
+            None => {}
+        }
     }
 }

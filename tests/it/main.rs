@@ -17,6 +17,7 @@
 )]
 
 mod acme;
+mod acme_renewal;
 mod admin;
 mod bodies;
 mod connections;
@@ -26,8 +27,8 @@ mod edge_cache;
 mod errors;
 mod exposure;
 mod floods;
-mod headers;
 mod handshakes;
+mod headers;
 mod heads;
 mod holding;
 mod https_upstream;
