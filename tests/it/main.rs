@@ -34,6 +34,7 @@ mod holding;
 mod https_upstream;
 mod long_poll;
 mod proxy_protocol;
+mod python_clients;
 mod redirects;
 mod routes;
 mod sites;
