@@ -4,12 +4,13 @@
 //! nothing else does. What changes something is for a unix socket or a token.
 
 mod readiness;
+mod reloads;
 mod token;
 mod upstreams;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Method, StatusCode};
 use pingora::protocols::http::ServerSession;
 use tokio::sync::watch;
@@ -20,9 +21,10 @@ use crate::message::{Fields, RequestHead};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{METRICS_CONTENT_TYPE, Telemetry};
 
-use upstreams::Change;
+use upstreams::Drain;
 
 pub use readiness::{Readiness, ReadyState};
+pub use reloads::{Attempt, Reloads, Report, Request};
 pub use token::Token;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -35,23 +37,26 @@ pub struct Admin {
     telemetry: Arc<Telemetry>,
     readiness: Arc<Readiness>,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    token: Option<Token>,
+    token: Arc<ArcSwapOption<Token>>,
+    reloads: Arc<Reloads>,
 }
 
 impl Admin {
-    /// Tells of `telemetry`, `readiness` and the upstreams of `snapshot`. Over TCP they are
-    /// changed by whoever has the token.
+    /// Tells of `telemetry`, `readiness`, the upstreams of `snapshot` and `reloads`. Over TCP
+    /// something is changed by whoever has the token.
     pub fn new(
         telemetry: Arc<Telemetry>,
         readiness: Arc<Readiness>,
         snapshot: Arc<ArcSwap<Snapshot>>,
-        token: Option<Token>,
+        token: Arc<ArcSwapOption<Token>>,
+        reloads: Arc<Reloads>,
     ) -> Self {
         Self {
             telemetry,
             readiness,
             snapshot,
             token,
+            reloads,
         }
     }
 
@@ -59,11 +64,13 @@ impl Admin {
     fn answer(&self, method: &Method, path: &str) -> Answer {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match path {
-            "/healthz" | "/readyz" | "/metrics" | "/upstreams" if !reads => Answer::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                TEXT,
-                "only GET and HEAD are answered here\n",
-            ),
+            "/healthz" | "/readyz" | "/metrics" | "/upstreams" | "/reload" if !reads => {
+                Answer::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    TEXT,
+                    "only GET and HEAD are answered here\n",
+                )
+            }
             "/healthz" => Answer::new(StatusCode::OK, TEXT, "ok\n"),
             "/readyz" => self.ready(),
             "/metrics" => {
@@ -71,6 +78,7 @@ impl Admin {
                 Answer::new(StatusCode::OK, METRICS_CONTENT_TYPE, metrics)
             }
             "/upstreams" => upstreams::list(&self.snapshot.load()),
+            "/reload" => reloads::tell(&self.reloads),
             _ => Answer::new(StatusCode::NOT_FOUND, JSON, "{\"error\":\"not found\"}\n"),
         }
     }
@@ -88,12 +96,12 @@ impl Admin {
 impl App for Admin {
     async fn serve(&self, head: RequestHead, downstream: &mut Downstream) -> After {
         let path = str::from_utf8(path::path_of(&head.target)).unwrap_or_default();
-        let token = self.token.as_ref();
+        let token = self.token.load_full();
+        let may_change = || token::may_change(token.as_deref(), downstream.facts(), &head);
         let answer = match Change::asked(&head.method, path) {
-            Some(change) if token::may_change(token, downstream.facts(), &head) => {
-                change.make(&self.snapshot.load())
-            }
-            Some(_) => Answer::new(StatusCode::FORBIDDEN, JSON, NOT_ALLOWED),
+            Some(_) if !may_change() => Answer::new(StatusCode::FORBIDDEN, JSON, NOT_ALLOWED),
+            Some(Change::Drain(drain)) => drain.make(&self.snapshot.load()),
+            Some(Change::Reload) => reloads::reload(&self.reloads).await,
             None => self.answer(&head.method, path),
         };
         if answer.send(downstream).await.is_err() {
@@ -104,6 +112,25 @@ impl App for Admin {
 
     /// Nothing here becomes a tunnel.
     async fn tunnel(&self, _: ServerSession, _: &watch::Receiver<bool>) {}
+}
+
+/// What a request asks to be changed.
+enum Change<'r> {
+    Drain(Drain<'r>),
+    Reload,
+}
+
+impl<'r> Change<'r> {
+    /// None where it only reads.
+    fn asked(method: &Method, path: &'r str) -> Option<Self> {
+        if *method != Method::POST {
+            return None;
+        }
+        match path {
+            "/reload" => Some(Self::Reload),
+            path => Drain::asked(path).map(Self::Drain),
+        }
+    }
 }
 
 /// A small answer, held in memory whole.

@@ -20,9 +20,15 @@ fn admin() -> (Admin, Arc<Readiness>) {
     let config = "server_name = \"example.com\"\nhomeserver = \"http://127.0.0.1:1\"";
     let config = crate::config::Config::parse("test", config).unwrap();
     let snapshot = Arc::new(ArcSwap::from_pointee(
-        crate::snapshot::compile(&config).unwrap(),
+        crate::snapshot::compile(&config, None).unwrap(),
     ));
-    let admin = Admin::new(telemetry, Arc::clone(&readiness), snapshot, None);
+    let admin = Admin::new(
+        telemetry,
+        Arc::clone(&readiness),
+        snapshot,
+        Arc::default(),
+        Arc::default(),
+    );
     (admin, readiness)
 }
 
@@ -46,9 +52,10 @@ async fn exchange(request: &str) -> String {
         tls: None,
         connections: Connections::new(&limits),
         limits: Arc::new(limits),
+        closing: shutdown.clone(),
         shutdown,
     };
-    tokio::spawn(accept(bound, Arc::new(intake)));
+    tokio::spawn(accept(bound, Arc::new(ArcSwap::from_pointee(intake))));
     let mut client = TcpStream::connect(address).await.unwrap();
     let request = request.replacen("\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1);
     client.write_all(request.as_bytes()).await.unwrap();
@@ -85,7 +92,8 @@ fn answers_only_what_it_knows() {
         (Method::DELETE, "/metrics", 405),
         (Method::OPTIONS, "/readyz", 405),
         (Method::GET, "/", 404),
-        (Method::POST, "/reload", 404),
+        (Method::GET, "/reload", 200),
+        (Method::PUT, "/reload", 405),
         (Method::GET, "/metrics/", 404),
         (Method::GET, "/healthz/../metrics", 404),
     ] {

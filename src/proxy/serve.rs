@@ -41,7 +41,7 @@ impl App for Engine {
         let facts = Arc::clone(downstream.facts());
         let mut request = Recorded::begin(&self.door, &facts, &head);
         let ctx = &mut request.ctx;
-        let done = match decide(&head, &facts, self.door.challenges.as_deref(), ctx) {
+        let done = match decide(&head, &facts, ctx) {
             Step::Forward if ctx.is_tunnel() => {
                 request.forget();
                 return After::Tunnel(head);

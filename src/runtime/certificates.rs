@@ -2,17 +2,19 @@
 //! while the program runs.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use time::OffsetDateTime;
+use tokio::task::AbortHandle;
 
 use super::authorities::{self, NoAuthority};
 use crate::acme::{Acme, AcmeError, ChallengeKind, KeyKind, Settings};
 use crate::config::{self, AcmeChallenge, CertificateSource, Config, KeyType};
 use crate::listen::certificates::{
-    CertificateError, CertificateName, CertificateStore, CertificateWarning, PemFiles, Watched,
+    CertificateError, CertificateName, CertificateSet, CertificateStore, CertificateWarning,
+    PemFiles, Watched,
 };
 use crate::listen::challenges::Challenges;
 use crate::listen::internal_ca::{InternalCa, InternalCaError};
@@ -50,14 +52,41 @@ fn lines(errors: &[CertificateError]) -> String {
     lines.join("\n")
 }
 
-/// The certificates in use, and where they come from.
+/// The certificates in use, and the task that keeps them fresh.
 pub(super) struct Certificates {
-    /// What the handshakes choose from.
+    pub(super) serving: Serving,
+    wanted: Wanted,
+    upkeep: AbortHandle,
+}
+
+/// What handshakes are made with.
+#[derive(Clone)]
+pub(super) struct Serving {
+    /// What they choose from: the same for as long as the program runs, so that session tickets
+    /// go on to be good.
     pub(super) store: Arc<CertificateStore>,
-    /// What keeps them fresh, each with the store of its own.
-    upkeep: Vec<(Upkeep, Arc<CertificateStore>)>,
-    /// One line for the start-up message.
-    pub(super) source: String,
+    /// What certificate authorities are answered, where any is asked.
+    pub(super) challenges: Option<Arc<Challenges>>,
+}
+
+/// What certificates follow from. As long as it stays the same, so do they.
+#[derive(PartialEq, Eq)]
+struct Wanted {
+    source: CertificateSource,
+    files: Vec<config::CertificateFiles>,
+    state_folder: PathBuf,
+    names: Vec<Vec<CertificateName>>,
+}
+
+/// Certificates that are ready to be served.
+pub(super) struct Prepared {
+    pub(super) serving: Serving,
+    /// What is to be put into the store, where there are others in it.
+    set: Option<CertificateSet>,
+    upkeep: Upkeep,
+    wanted: Wanted,
+    /// One line for the log.
+    source: String,
 }
 
 /// What is to be done for certificates while the program runs.
@@ -65,48 +94,47 @@ enum Upkeep {
     Acme(Box<Acme>),
     Internal(Box<InternalCa>),
     Files(Watched),
+    /// Names that no file has are ordered, into a store of their own.
+    FilesAndAcme(Watched, Box<Acme>, Arc<CertificateStore>),
 }
 
-impl Certificates {
-    /// What certificate authorities are answered, where any is asked.
-    pub(super) fn challenges(&self) -> Option<Arc<Challenges>> {
-        self.upkeep.iter().find_map(|(upkeep, _)| match upkeep {
-            Upkeep::Acme(acme) => Some(acme.challenges()),
-            Upkeep::Internal(_) | Upkeep::Files(_) => None,
-        })
-    }
-
-    /// Keeps the certificates fresh, and the metric of every certificate's end in
-    /// step, for as long as the program runs.
-    pub(super) async fn keep_fresh(self, telemetry: Arc<Telemetry>) {
-        let keep = async |(upkeep, store): (Upkeep, Arc<CertificateStore>)| match upkeep {
-            Upkeep::Acme(acme) => acme.keep(store).await,
-            Upkeep::Internal(ca) => renew(&ca, &store, &telemetry).await,
-            Upkeep::Files(watched) => watch(watched, &store, &telemetry).await,
-        };
-        join_all(self.upkeep.into_iter().map(keep)).await;
-    }
-
-    fn new(upkeep: Upkeep, store: Arc<CertificateStore>, source: String) -> Self {
-        Self {
-            upkeep: vec![(upkeep, store.clone())],
-            store,
-            source,
+impl Prepared {
+    /// Serves them from now on, in place of those before.
+    pub(super) fn serve(self, telemetry: Arc<Telemetry>) -> Certificates {
+        tracing::info!("certificates: {}", self.source);
+        let store = self.serving.store.clone();
+        store.leave_others_to(match &self.upkeep {
+            Upkeep::FilesAndAcme(_, _, ordered) => Some(ordered.clone()),
+            Upkeep::Acme(_) | Upkeep::Internal(_) | Upkeep::Files(_) => None,
+        });
+        if let Some(set) = self.set {
+            store.replace(set);
+        }
+        let upkeep = tokio::spawn(keep_fresh(self.upkeep, store, telemetry));
+        Certificates {
+            serving: self.serving,
+            wanted: self.wanted,
+            upkeep: upkeep.abort_handle(),
         }
     }
+}
 
-    /// From `files`, and from `others` where they lack a name.
-    fn from_files(files: Watched, others: Option<Self>) -> Self {
-        let count = files.certificates().count();
-        let (set, source) = (files.set(), format!("{count} from files"));
-        let Some(others) = others else {
-            return Self::new(Upkeep::Files(files), CertificateStore::new(set), source);
-        };
-        let store = CertificateStore::before(set, others.store);
-        let source = format!("{source}, and {}", others.source);
-        let mut certificates = Self::new(Upkeep::Files(files), store, source);
-        certificates.upkeep.extend(others.upkeep);
-        certificates
+impl Drop for Certificates {
+    fn drop(&mut self) {
+        self.upkeep.abort();
+    }
+}
+
+/// Keeps the certificates fresh, and the metric of every certificate's end in
+/// step, for as long as they are wanted.
+async fn keep_fresh(upkeep: Upkeep, store: Arc<CertificateStore>, telemetry: Arc<Telemetry>) {
+    match upkeep {
+        Upkeep::Acme(acme) => acme.keep(store).await,
+        Upkeep::Internal(ca) => renew(&ca, &store, &telemetry).await,
+        Upkeep::Files(watched) => watch(watched, &store, &telemetry).await,
+        Upkeep::FilesAndAcme(watched, acme, ordered) => {
+            tokio::join!(watch(watched, &store, &telemetry), acme.keep(ordered));
+        }
     }
 }
 
@@ -159,52 +187,79 @@ fn tell_ends(store: &CertificateStore, telemetry: &Telemetry) {
     }
 }
 
-/// Reads or makes the certificates of a configuration, or none where no listener needs any;
-/// tells the log what an operator should know of them.
+/// Whether any listener of a configuration needs certificates.
+pub(super) fn are_wanted(config: &Config) -> bool {
+    config.listeners.iter().any(|listener| listener.tls)
+}
+
+/// Reads or makes the certificates of a configuration, and tells the log what an operator should
+/// know of them. None where `current` are what it wants.
 pub(super) fn prepare(
     config: &Config,
+    current: Option<&Certificates>,
     telemetry: &Arc<Telemetry>,
     now: OffsetDateTime,
-) -> Result<Option<Certificates>, NoCertificates> {
-    if !config.listeners.iter().any(|listener| listener.tls) {
+) -> Result<Option<Prepared>, NoCertificates> {
+    let wanted = Wanted {
+        source: config.tls.source.clone(),
+        files: config.tls.certificates.clone(),
+        state_folder: config.state_folder.clone(),
+        names: config.sites.iter().map(names).collect(),
+    };
+    if current.is_some_and(|current| current.wanted == wanted) {
         return Ok(None);
     }
-    let files = read_files(&config.tls.certificates, now)?;
-    let certificates = match &config.tls.source {
+    let sites = &wanted.names;
+    let (set, upkeep, source) = match &config.tls.source {
         CertificateSource::Acme(written) => {
             let order = |names| by_acme(config, written, names, telemetry, now);
-            let names = certificate_names(config);
-            let Some(files) = files else {
-                return Ok(Some(order(names)?));
-            };
-            let set = files.set();
-            let names: Vec<_> = set.uncovered(&names).into_iter().cloned().collect();
-            let ordered = (!names.is_empty()).then(|| order(names)).transpose()?;
-            Certificates::from_files(files, ordered)
+            match read_files(&config.tls.certificates, now)? {
+                None => {
+                    let (set, acme, source) = order(certificate_names(config))?;
+                    (set, Upkeep::Acme(acme), source)
+                }
+                Some(files) => mixed(files, &certificate_names(config), order)?,
+            }
         }
         CertificateSource::Internal => {
-            let sites: Vec<Vec<CertificateName>> = config.sites.iter().map(names).collect();
-            let opened = InternalCa::open(&config.state_folder, &sites, now)?;
+            let opened = InternalCa::open(&config.state_folder, sites, now)?;
             if let Some(note) = opened.note {
                 tracing::warn!("{note}");
             }
-            let store = CertificateStore::new(opened.ca.issue(now)?);
+            let set = opened.ca.issue(now)?;
             let path = opened.ca.certificate_path().display();
             let source = format!("internal CA; give {path} to the clients that are to trust it");
-            Certificates::new(Upkeep::Internal(Box::new(opened.ca)), store, source)
+            (set, Upkeep::Internal(Box::new(opened.ca)), source)
         }
         CertificateSource::Files => {
+            let files = read_files(&config.tls.certificates, now)?;
             let files =
                 files.ok_or_else(|| NoCertificates::Files(vec![CertificateError::NoFiles]))?;
-            for name in files.set().uncovered(&certificate_names(config)) {
+            let set = files.set();
+            for name in set.uncovered(sites.iter().flatten()) {
                 tracing::warn!(
                     "no certificate covers {name}: clients that ask for it get the first one and refuse it"
                 );
             }
-            Certificates::from_files(files, None)
+            let source = from_files(&files);
+            (set, Upkeep::Files(files), source)
         }
     };
-    Ok(Some(certificates))
+    let challenges = match &upkeep {
+        Upkeep::Acme(acme) | Upkeep::FilesAndAcme(_, acme, _) => Some(acme.challenges()),
+        Upkeep::Internal(_) | Upkeep::Files(_) => None,
+    };
+    let (store, set) = match current {
+        Some(current) => (current.serving.store.clone(), Some(set)),
+        None => (CertificateStore::new(set), None),
+    };
+    Ok(Some(Prepared {
+        serving: Serving { store, challenges },
+        set,
+        upkeep,
+        wanted,
+        source,
+    }))
 }
 
 /// The pairs of files, where there are any.
@@ -223,13 +278,37 @@ fn read_files(
     Ok(Some(watched))
 }
 
+/// As the log says it.
+fn from_files(files: &Watched) -> String {
+    format!("{} from files", files.certificates().count())
+}
+
+/// Those of `files`, and what `order` brings for those of `names` that they lack.
+fn mixed(
+    files: Watched,
+    names: &[CertificateName],
+    order: impl FnOnce(Vec<CertificateName>) -> Result<Ordered, NoCertificates>,
+) -> Result<(CertificateSet, Upkeep, String), NoCertificates> {
+    let (set, source) = (files.set(), from_files(&files));
+    let names: Vec<_> = set.uncovered(names).into_iter().cloned().collect();
+    if names.is_empty() {
+        return Ok((set, Upkeep::Files(files), source));
+    }
+    let (ordered, acme, by_acme) = order(names)?;
+    let upkeep = Upkeep::FilesAndAcme(files, acme, CertificateStore::new(ordered));
+    Ok((set, upkeep, format!("{source}, and {by_acme}")))
+}
+
+/// What there is by ACME, what keeps it, and as the log says it.
+type Ordered = (CertificateSet, Box<Acme>, String);
+
 fn by_acme(
     config: &Config,
     written: &config::Acme,
     names: Vec<CertificateName>,
     telemetry: &Arc<Telemetry>,
     now: OffsetDateTime,
-) -> Result<Certificates, NoCertificates> {
+) -> Result<Ordered, NoCertificates> {
     let settings = Settings {
         state_folder: config.state_folder.clone(),
         names,
@@ -242,7 +321,7 @@ fn by_acme(
         contact: written.contact.clone(),
     };
     let acme = Acme::open(settings, telemetry.clone(), now)?;
-    let store = CertificateStore::new(acme.certificates()?);
+    let set = acme.certificates()?;
     let missing: Vec<String> = acme.missing().map(ToString::to_string).collect();
     let authority = written.authorities.first();
     let authority = authority.map_or_else(String::new, |first| first.directory.to_string());
@@ -252,8 +331,7 @@ fn by_acme(
         let missing = missing.join(", ");
         format!("by ACME from {authority}; self-signed until ordered: {missing}")
     };
-    let upkeep = Upkeep::Acme(Box::new(acme));
-    Ok(Certificates::new(upkeep, store, source))
+    Ok((set, Box::new(acme), source))
 }
 
 fn challenge(written: AcmeChallenge) -> ChallengeKind {

@@ -1,12 +1,13 @@
 //! What each listener with TLS offers.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
+use tokio::task::AbortHandle;
 
 use super::authorities::{NoAuthority, private_roots};
-use super::certificates::{Certificates, FILES_CHECK};
+use super::certificates::{FILES_CHECK, Serving};
 use crate::config::{Config, UnknownNames};
 use crate::listen::Listener;
 use crate::listen::tls::{self, NoSecret, Offer, SecretFile};
@@ -26,40 +27,64 @@ pub enum NoOffer {
 }
 
 /// The offers of all listeners.
+#[derive(Default)]
 pub(super) struct Offers {
     /// None where no listener has TLS.
-    usual: Option<Offer>,
+    usual: Option<Usual>,
     /// Of listeners that ask for certificates of clients, by name.
     to_certified: HashMap<String, Offer>,
-    /// What session tickets follow from; none where keys are our own, and once it is followed.
-    secret: Option<SecretFile>,
+}
+
+/// What most listeners offer.
+struct Usual {
+    offer: Offer,
+    ticket_secret: Option<PathBuf>,
+    /// What takes up new secrets from that file.
+    following: Option<Arc<Following>>,
+}
+
+/// A task that ends with this.
+struct Following(AbortHandle);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Offers {
-    /// Reads what they need.
+    /// Reads what they need. What `previous` settled stays as long as it may: its tickets open
+    /// the sessions of the clients.
     pub(super) fn of_all(
-        certificates: Option<&Certificates>,
+        serving: &Serving,
         config: &Config,
+        previous: &Self,
     ) -> Result<Self, NoOffer> {
-        let mut offers = Self {
-            usual: None,
-            to_certified: HashMap::new(),
-            secret: None,
-        };
-        let Some(certificates) = certificates else {
-            return Ok(offers);
-        };
-        let store = &certificates.store;
+        let mut offers = Self::default();
+        let Serving { store, challenges } = serving;
         let is_strict = config.tls.unknown_names == UnknownNames::Refuse;
         let offer = |config| Offer {
             config,
-            challenges: certificates.challenges(),
+            challenges: challenges.clone(),
             only_known: is_strict.then(|| store.clone()),
         };
-        let secret = config.tls.ticket_secret.as_ref();
-        offers.secret = secret.map(|path| SecretFile::read(path)).transpose()?;
-        let tickets = offers.secret.as_ref().map(SecretFile::tickets);
-        offers.usual = Some(offer(tls::server_config(store.clone(), tickets, None)?));
+        let ticket_secret = config.tls.ticket_secret.as_deref().cloned();
+        let before = previous.usual.as_ref();
+        let same = before.filter(|usual| usual.ticket_secret == ticket_secret);
+        let (server_config, following) = if let Some(usual) = same {
+            (usual.offer.config.clone(), usual.following.clone())
+        } else {
+            let secret = ticket_secret.as_deref().map(SecretFile::read).transpose()?;
+            let tickets = secret.as_ref().map(SecretFile::tickets);
+            let config = tls::server_config(store.clone(), tickets, None)?;
+            let start = |secret| Following(tokio::spawn(follow(secret)).abort_handle());
+            (config, secret.map(start).map(Arc::new))
+        };
+        offers.usual = Some(Usual {
+            offer: offer(server_config),
+            ticket_secret,
+            following,
+        });
         for listener in config.listeners.iter().filter(|listener| listener.tls) {
             let Some(path) = &listener.client_ca else {
                 continue;
@@ -75,18 +100,11 @@ impl Offers {
         Ok(offers)
     }
 
-    /// Looks after the secret of session tickets in a task of `watches`.
-    pub(super) fn follow_secret(&mut self, watches: &mut JoinSet<()>) {
-        if let Some(secret) = self.secret.take() {
-            watches.spawn(follow(secret));
-        }
-    }
-
     /// What `listener` offers; none without TLS.
     pub(super) fn of(&self, listener: &Listener) -> Option<Offer> {
         let special = self.to_certified.get(&*listener.name);
-        let offer = special.or(self.usual.as_ref()).cloned();
-        offer.filter(|_| listener.tls)
+        let usual = self.usual.as_ref().map(|usual| &usual.offer);
+        special.or(usual).cloned().filter(|_| listener.tls)
     }
 }
 

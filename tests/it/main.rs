@@ -36,6 +36,7 @@ mod long_poll;
 mod proxy_protocol;
 mod python_clients;
 mod redirects;
+mod reload;
 mod routes;
 mod sites;
 mod smuggling;

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
@@ -143,7 +143,7 @@ impl fmt::Debug for CertificateSet {
 #[derive(Debug)]
 pub struct CertificateStore {
     current: ArcSwap<CertificateSet>,
-    others: Option<Arc<Self>>,
+    others: ArcSwapOption<Self>,
 }
 
 impl CertificateStore {
@@ -151,16 +151,13 @@ impl CertificateStore {
     pub fn new(set: CertificateSet) -> Arc<Self> {
         Arc::new(Self {
             current: ArcSwap::from_pointee(set),
-            others: None,
+            others: ArcSwapOption::empty(),
         })
     }
 
-    /// The same, and where `set` lacks a name that `others` have, theirs is served.
-    pub fn before(set: CertificateSet, others: Arc<Self>) -> Arc<Self> {
-        Arc::new(Self {
-            current: ArcSwap::from_pointee(set),
-            others: Some(others),
-        })
+    /// Where this one lacks a name that `others` have, theirs is served from now on.
+    pub fn leave_others_to(&self, others: Option<Arc<Self>>) {
+        self.others.store(others);
     }
 
     /// The set in force.
@@ -175,7 +172,8 @@ impl CertificateStore {
 
     /// Whether a certificate has `server_name`, which is in lower case.
     pub fn knows(&self, server_name: &str) -> bool {
-        let others = self.others.as_ref();
+        let others = self.others.load();
+        let others = others.as_ref();
         self.current.load().knows(Some(server_name))
             || others.is_some_and(|others| others.knows(server_name))
     }
@@ -198,7 +196,7 @@ impl CertificateStore {
 impl ResolvesServerCert for CertificateStore {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let current = self.current.load();
-        if let Some(others) = &self.others
+        if let Some(others) = self.others.load().as_ref()
             && !current.knows(hello.server_name())
             && others.current.load().knows(hello.server_name())
         {
