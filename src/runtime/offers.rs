@@ -8,6 +8,7 @@ use tokio::task::AbortHandle;
 
 use super::authorities::{NoAuthority, private_roots};
 use super::certificates::{FILES_CHECK, Serving};
+use super::succession::TicketSecret;
 use crate::config::{Config, UnknownNames};
 use crate::listen::Listener;
 use crate::listen::tls::{self, NoSecret, Offer, SecretFile};
@@ -54,11 +55,12 @@ impl Drop for Following {
 
 impl Offers {
     /// Reads what they need. What `previous` settled stays as long as it may: its tickets open
-    /// the sessions of the clients.
+    /// the sessions of the clients. They are sealed with `secret` where no file has another.
     pub(super) fn of_all(
         serving: &Serving,
         config: &Config,
         previous: &Self,
+        secret: &TicketSecret,
     ) -> Result<Self, NoOffer> {
         let mut offers = Self::default();
         let Serving { store, challenges } = serving;
@@ -74,11 +76,14 @@ impl Offers {
         let (server_config, following) = if let Some(usual) = same {
             (usual.offer.config.clone(), usual.following.clone())
         } else {
-            let secret = ticket_secret.as_deref().map(SecretFile::read).transpose()?;
-            let tickets = secret.as_ref().map(SecretFile::tickets);
-            let config = tls::server_config(store.clone(), tickets, None)?;
-            let start = |secret| Following(tokio::spawn(follow(secret)).abort_handle());
-            (config, secret.map(start).map(Arc::new))
+            let file = ticket_secret.as_deref().map(SecretFile::read).transpose()?;
+            let tickets = match &file {
+                Some(file) => file.tickets(),
+                None => secret.tickets()?,
+            };
+            let config = tls::server_config(store.clone(), Some(tickets), None)?;
+            let start = |file| Following(tokio::spawn(follow(file)).abort_handle());
+            (config, file.map(start).map(Arc::new))
         };
         offers.usual = Some(Usual {
             offer: offer(server_config),
