@@ -209,8 +209,32 @@ pub(super) fn prepare(
     if current.is_some_and(|current| current.wanted == wanted) {
         return Ok(None);
     }
-    let sites = &wanted.names;
-    let (set, upkeep, source) = match &config.tls.source {
+    let (set, upkeep, source) = gather(config, &wanted.names, telemetry, now)?;
+    let challenges = match &upkeep {
+        Upkeep::Acme(acme) | Upkeep::FilesAndAcme(_, acme, _) => Some(acme.challenges()),
+        Upkeep::Internal(_) | Upkeep::Files(_) => None,
+    };
+    let (store, set) = match current {
+        Some(current) => (current.serving.store.clone(), Some(set)),
+        None => (CertificateStore::new(set), None),
+    };
+    Ok(Some(Prepared {
+        serving: Serving { store, challenges },
+        set,
+        upkeep,
+        wanted,
+        source,
+    }))
+}
+
+/// What is to be served at first, what keeps it, and as the log says it.
+fn gather(
+    config: &Config,
+    sites: &[Vec<CertificateName>],
+    telemetry: &Arc<Telemetry>,
+    now: OffsetDateTime,
+) -> Result<(CertificateSet, Upkeep, String), NoCertificates> {
+    Ok(match &config.tls.source {
         CertificateSource::Acme(written) => {
             let order = |names| by_acme(config, written, names, telemetry, now);
             match read_files(&config.tls.certificates, now)? {
@@ -244,22 +268,7 @@ pub(super) fn prepare(
             let source = from_files(&files);
             (set, Upkeep::Files(files), source)
         }
-    };
-    let challenges = match &upkeep {
-        Upkeep::Acme(acme) | Upkeep::FilesAndAcme(_, acme, _) => Some(acme.challenges()),
-        Upkeep::Internal(_) | Upkeep::Files(_) => None,
-    };
-    let (store, set) = match current {
-        Some(current) => (current.serving.store.clone(), Some(set)),
-        None => (CertificateStore::new(set), None),
-    };
-    Ok(Some(Prepared {
-        serving: Serving { store, challenges },
-        set,
-        upkeep,
-        wanted,
-        source,
-    }))
+    })
 }
 
 /// The pairs of files, where there are any.
