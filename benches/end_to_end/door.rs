@@ -11,9 +11,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use vestibule::config::Config;
-use vestibule::listen::socket::Available;
 use vestibule::listen::tls::crypto_provider;
-use vestibule::runtime::{self, Running};
+use vestibule::runtime::{self, Inherited, Running};
 
 use crate::client::HOST;
 
@@ -56,7 +55,7 @@ impl Door {
             .replace("$state", state.path().to_str().unwrap());
         let config = Config::parse("bench.toml", &text);
         let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-        let running = runtime::start(config, Available::default());
+        let running = runtime::start(config, Inherited::default());
         let running = running.unwrap_or_else(|error| panic!("{error}"));
         Self { running, state }
     }

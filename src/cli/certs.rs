@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 
 use super::{Exit, Terminal, load};
 use crate::acme;
-use crate::config::{CertificateSource, Config};
-use crate::listen::certificates::{CertificateName, PemFiles, Watched};
+use crate::config::{CertificateFiles, CertificateSource, Config};
+use crate::listen::certificates::{Certificate, CertificateName, PemFiles, Watched};
 use crate::listen::internal_ca;
 use crate::runtime::{certificate_names, pem_files};
 
@@ -90,15 +90,18 @@ pub fn ca(command: &CaCommand, terminal: &mut Terminal<'_>) -> io::Result<Exit> 
 }
 
 fn rows(config: &Config) -> Result<Vec<Row>, String> {
+    let files = files(&config.tls.certificates)?;
     let names = certificate_names(config);
-    match &config.tls.source {
-        CertificateSource::Acme(_) => names.iter().map(|name| by_acme(config, name)).collect(),
-        CertificateSource::Internal => Ok(names.iter().map(internal).collect()),
-        CertificateSource::Files { certificates } => {
-            let files: Vec<PemFiles> = certificates.iter().map(pem_files).collect();
-            from_files(&files, &names)
+    let row = |name: &CertificateName| {
+        let file = files.iter().find(|file| file.covers(name));
+        match (&config.tls.source, file) {
+            (_, Some(file)) => Ok(from_file(name, Some(file))),
+            (CertificateSource::Acme(_), None) => by_acme(config, name),
+            (CertificateSource::Internal, None) => Ok(internal(name)),
+            (CertificateSource::Files, None) => Ok(from_file(name, None)),
         }
-    }
+    };
+    names.iter().map(row).collect()
 }
 
 fn by_acme(config: &Config, name: &CertificateName) -> Result<Row, String> {
@@ -123,25 +126,28 @@ fn internal(name: &CertificateName) -> Row {
     }
 }
 
-fn from_files(files: &[PemFiles], names: &[CertificateName]) -> Result<Vec<Row>, String> {
-    let now = OffsetDateTime::now_utc();
-    let (watched, _) = Watched::load(files, now).map_err(|errors| {
+/// The certificates in files, where there are any.
+fn files(written: &[CertificateFiles]) -> Result<Vec<Certificate>, String> {
+    if written.is_empty() {
+        return Ok(Vec::new());
+    }
+    let files: Vec<PemFiles> = written.iter().map(pem_files).collect();
+    let (watched, _) = Watched::load(&files, OffsetDateTime::now_utc()).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         errors.join("; ")
     })?;
-    let set = watched.set();
-    let row = |name: &CertificateName| {
-        let certificate = set.certificates().iter().find(|it| it.covers(name));
-        let uncovered = || "no certificate has this name".to_owned();
-        Row {
-            name: name.to_string(),
-            source: "files",
-            expires: certificate.map(|it| text(it.not_after())),
-            last_error: certificate.is_none().then(uncovered),
-            ..Row::default()
-        }
-    };
-    Ok(names.iter().map(row).collect())
+    Ok(watched.set().certificates().to_vec())
+}
+
+fn from_file(name: &CertificateName, certificate: Option<&Certificate>) -> Row {
+    let uncovered = || "no certificate has this name".to_owned();
+    Row {
+        name: name.to_string(),
+        source: "files",
+        expires: certificate.map(|it| text(it.not_after())),
+        last_error: certificate.is_none().then(uncovered),
+        ..Row::default()
+    }
 }
 
 /// As RFC 3339 has it, in whole seconds.
@@ -221,6 +227,22 @@ mod tests {
         assert_eq!(rows[1]["last_error"], "the authority says dns");
         let (_, out, _) = ran(&["certs", "--config", &path]);
         assert!(out.contains("\n    the authority says dns\n"), "{out}");
+    }
+
+    #[test]
+    fn a_name_in_a_file_is_not_ordered() {
+        let tls = "[tls]\nsource = \"acme\"\n\
+                   certificates = [{ certificate = \"pair.pem\", key = \"pair.pem\" }]";
+        let (folder, path) = file(tls);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["example.com".to_owned()]).unwrap();
+        let pair = params.self_signed(&key).unwrap().pem() + &key.serialize_pem();
+        fs::write(folder.path().join("pair.pem"), pair).unwrap();
+        let rows = listed(&path);
+        let sources: Vec<_> = rows.as_array().unwrap().iter().collect();
+        assert_eq!(sources[0]["source"], "files");
+        assert!(sources[0]["expires"].is_string());
+        assert_eq!(sources[1]["source"], "acme");
     }
 
     #[test]

@@ -12,8 +12,9 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::{Exit, Terminal, load, tell};
 use crate::admin::Request;
 use crate::config::{self, Config};
-use crate::listen::socket::Available;
-use crate::runtime::{self, ConfigFile, Drained, NotInForce, Predecessor, Running, Word, service};
+use crate::runtime::{
+    self, ConfigFile, Drained, Inherited, NotInForce, Predecessor, Running, Word, service,
+};
 use crate::telemetry::{self, LogControl, LogFormat, LogLevel};
 
 /// How often it is looked whether the configuration file has changed.
@@ -28,7 +29,7 @@ pub fn run(path: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     // Later there may be another program at this path, which is the one to run then.
     let program = std::env::current_exe()?;
     // Before there are threads: what the environment hands over is taken out of it.
-    let (available, predecessor) = runtime::inherited()?;
+    let (inherited, predecessor) = runtime::inherited()?;
     let file = ConfigFile::new(path);
     let Some(config) = load(path, terminal)? else {
         return Ok(Exit::Usage);
@@ -51,7 +52,7 @@ pub fn run(path: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
             program,
             signals: Signals::new()?,
         };
-        let running = match start(config, available, predecessor, terminal)? {
+        let running = match start(config, inherited, predecessor, terminal)? {
             Ok(running) => running,
             Err(exit) => return Ok(exit),
         };
@@ -64,11 +65,11 @@ pub fn run(path: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
 
 fn start(
     config: Config,
-    available: Available,
+    inherited: Inherited,
     predecessor: Option<Predecessor>,
     terminal: &mut Terminal<'_>,
 ) -> io::Result<Result<Running, Exit>> {
-    match runtime::start(config, available) {
+    match runtime::start(config, inherited) {
         Ok(running) => {
             if let Some(predecessor) = predecessor {
                 predecessor.tell()?;

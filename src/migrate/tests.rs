@@ -151,6 +151,23 @@ fn no_secret_of_a_header_comes_out_again() {
 }
 
 #[test]
+fn every_fault_that_is_named_is_one_of_check() {
+    let page = include_str!("../../docs/CHECK.md");
+    let id = Regex::new(r"\(([a-z_]+(?:\.[a-z_]+)+)\)").unwrap();
+    let mut named = HashSet::new();
+    for (origin, _, main) in all() {
+        for remark in imported(origin, &main).unwrap().remarks {
+            let found = id.captures_iter(&remark.message);
+            named.extend(found.map(|found| found[1].to_owned()));
+        }
+    }
+    assert!(named.len() >= 10, "{named:?}");
+    for id in named {
+        assert!(page.contains(&format!("### `{id}`\n")), "{id}");
+    }
+}
+
+#[test]
 fn what_names_no_homeserver_is_refused() {
     for text in [
         "",

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::certificates;
 use super::doors::{self, Difference, Plan, Terms};
 use super::offers::Offers;
+use super::succession::TicketSecret;
 use super::{NotInForce, Running, admin, engine, files, limits, watches};
 use crate::admin::Token;
 use crate::config::Config;
@@ -39,6 +40,7 @@ impl Prepared {
         config: &Config,
         running: Option<&Running>,
         telemetry: &Arc<Telemetry>,
+        secret: &TicketSecret,
     ) -> Result<Self, NotInForce> {
         let before = running.map(|running| running.snapshot.load_full());
         let mut snapshot = compile(config, before.as_deref()).map_err(NotInForce::Configuration)?;
@@ -60,7 +62,8 @@ impl Prepared {
         let offers = match serving.filter(|_| has_tls) {
             Some(serving) => {
                 snapshot.challenges.clone_from(&serving.challenges);
-                Offers::of_all(serving, config, running.map_or(&none, |it| &it.offers))?
+                let before = running.map_or(&none, |running| &running.offers);
+                Offers::of_all(serving, config, before, secret)?
             }
             None => none,
         };

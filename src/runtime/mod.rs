@@ -31,10 +31,11 @@ use self::doors::{Common, Doors};
 use self::force::Prepared;
 use self::offers::Offers;
 use self::self_check::SelfCheck;
+use self::succession::TicketSecret;
 use crate::admin::{Admin, Readiness, Reloads, Token};
 use crate::config::{AccessLogFormat, Config, Diagnostics, LogTarget};
 use crate::listen::Connections;
-use crate::listen::socket::{Available, BindError};
+use crate::listen::socket::BindError;
 use crate::proxy::{Engine, FrontDoor};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{
@@ -48,7 +49,7 @@ pub use self::engine::NoEngine;
 pub use self::offers::NoOffer;
 pub use self::reload::{Reloaded, needs_restart};
 pub use self::service::Word;
-pub use self::succession::{NoSuccessor, Predecessor, Successor, inherited};
+pub use self::succession::{Inherited, NoSuccessor, Predecessor, Successor, inherited};
 
 /// Why a configuration cannot be served. Nothing has changed after any of these, and nothing new
 /// stays open.
@@ -102,6 +103,8 @@ pub struct Running {
     readiness: Arc<Readiness>,
     telemetry: Arc<Telemetry>,
     reloads: Arc<Reloads>,
+    /// What session tickets are sealed with where no file has another secret.
+    ticket_secret: TicketSecret,
     /// The longest that the end may take once it has begun.
     drain: Duration,
 }
@@ -123,12 +126,20 @@ pub struct Ending {
 }
 
 /// Opens the front door: everything is checked and bound before the first
-/// connection is taken. Sockets are taken from `available` where they are there.
+/// connection is taken. Sockets are taken from what is `inherited` where they are there.
 /// To be called within a tokio runtime.
-pub fn start(config: Config, mut available: Available) -> Result<Running, NotInForce> {
+pub fn start(config: Config, inherited: Inherited) -> Result<Running, NotInForce> {
     let started = SystemTime::now();
     let telemetry = start_telemetry(&config, started)?;
-    let prepared = Prepared::of(&config, None, &telemetry)?;
+    let Inherited {
+        mut available,
+        ticket_secret,
+    } = inherited;
+    let ticket_secret = match ticket_secret {
+        Some(secret) => secret,
+        None => TicketSecret::new().map_err(NoOffer::Tls)?,
+    };
+    let prepared = Prepared::of(&config, None, &telemetry, &ticket_secret)?;
     let snapshot = Arc::new(ArcSwap::new(prepared.snapshot.clone()));
     let front_door = FrontDoor::new(snapshot.clone(), telemetry.clone(), seed(started));
     let engines = engine::engines(front_door, workers::count(config.threads));
@@ -161,6 +172,7 @@ pub fn start(config: Config, mut available: Available) -> Result<Running, NotInF
         readiness,
         telemetry,
         reloads,
+        ticket_secret,
         drain: config.timeouts.drain.duration(),
         config,
     };

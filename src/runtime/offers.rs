@@ -1,16 +1,17 @@
 //! What each listener with TLS offers.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::task::AbortHandle;
+
 use super::authorities::{NoAuthority, private_roots};
-use super::certificates::Serving;
+use super::certificates::{FILES_CHECK, Serving};
+use super::succession::TicketSecret;
 use crate::config::{Config, UnknownNames};
 use crate::listen::Listener;
-use crate::listen::tls::{self, Offer, SharedTickets, ShortSecret};
+use crate::listen::tls::{self, NoSecret, Offer, SecretFile};
 
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -22,21 +23,8 @@ pub enum NoOffer {
     #[error(transparent)]
     ClientCa(#[from] NoAuthority),
     /// The file with the secret of session tickets.
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The same, and it holds too little.
-    #[error("{} is no secret for session tickets: {source}; make one with `openssl rand -out FILE 64`", path.display())]
-    Short {
-        /// The file.
-        path: PathBuf,
-        /// How short it is.
-        source: ShortSecret,
-    },
+    #[error(transparent)]
+    Secret(#[from] NoSecret),
 }
 
 /// The offers of all listeners.
@@ -52,15 +40,27 @@ pub(super) struct Offers {
 struct Usual {
     offer: Offer,
     ticket_secret: Option<PathBuf>,
+    /// What takes up new secrets from that file.
+    following: Option<Arc<Following>>,
+}
+
+/// A task that ends with this.
+struct Following(AbortHandle);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Offers {
     /// Reads what they need. What `previous` settled stays as long as it may: its tickets open
-    /// the sessions of the clients.
+    /// the sessions of the clients. They are sealed with `secret` where no file has another.
     pub(super) fn of_all(
         serving: &Serving,
         config: &Config,
         previous: &Self,
+        secret: &TicketSecret,
     ) -> Result<Self, NoOffer> {
         let mut offers = Self::default();
         let Serving { store, challenges } = serving;
@@ -73,15 +73,22 @@ impl Offers {
         let ticket_secret = config.tls.ticket_secret.as_deref().cloned();
         let before = previous.usual.as_ref();
         let same = before.filter(|usual| usual.ticket_secret == ticket_secret);
-        let server_config = if let Some(usual) = same {
-            usual.offer.config.clone()
+        let (server_config, following) = if let Some(usual) = same {
+            (usual.offer.config.clone(), usual.following.clone())
         } else {
-            let tickets = ticket_secret.as_deref().map(shared_tickets).transpose()?;
-            tls::server_config(store.clone(), tickets, None)?
+            let file = ticket_secret.as_deref().map(SecretFile::read).transpose()?;
+            let tickets = match &file {
+                Some(file) => file.tickets(),
+                None => secret.tickets()?,
+            };
+            let config = tls::server_config(store.clone(), Some(tickets), None)?;
+            let start = |file| Following(tokio::spawn(follow(file)).abort_handle());
+            (config, file.map(start).map(Arc::new))
         };
         offers.usual = Some(Usual {
             offer: offer(server_config),
             ticket_secret,
+            following,
         });
         for listener in config.listeners.iter().filter(|listener| listener.tls) {
             let Some(path) = &listener.client_ca else {
@@ -106,13 +113,14 @@ impl Offers {
     }
 }
 
-fn shared_tickets(path: &Path) -> Result<Arc<SharedTickets>, NoOffer> {
-    let path = path.to_owned();
-    match fs::read(&path) {
-        Ok(secret) => match SharedTickets::new(&secret) {
-            Ok(tickets) => Ok(Arc::new(tickets)),
-            Err(source) => Err(NoOffer::Short { path, source }),
-        },
-        Err(source) => Err(NoOffer::Unreadable { path, source }),
+/// Takes up new secrets from the file for as long as the program runs.
+async fn follow(mut secret: SecretFile) {
+    loop {
+        tokio::time::sleep(FILES_CHECK).await;
+        match secret.look() {
+            Some(Ok(())) => tracing::info!("new secret for session tickets"),
+            Some(Err(error)) => tracing::error!("{error}; the old secret stays"),
+            None => {}
+        }
     }
 }

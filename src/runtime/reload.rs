@@ -42,7 +42,7 @@ impl Running {
     }
 
     fn replace(&mut self, config: Config) -> Result<Reloaded, NotInForce> {
-        let prepared = Prepared::of(&config, Some(self), &self.telemetry)?;
+        let prepared = Prepared::of(&config, Some(self), &self.telemetry, &self.ticket_secret)?;
         let plans = self.plan(&config, &mut Available::default())?;
         let needs_restart = needs_restart(&self.config, &config);
         let Difference { opened, closed } = self.put_in_force(config, prepared, plans);

@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -18,6 +19,7 @@ use tokio::time::timeout;
 use super::Running;
 use crate::admin::Report;
 use crate::listen::socket::Available;
+use crate::listen::tls::SharedTickets;
 
 /// How long a successor may take until it serves.
 const START: Duration = Duration::from_mins(2);
@@ -68,11 +70,49 @@ impl Predecessor {
     }
 }
 
-/// The sockets that the environment hands over, and to whom it is to be said that they are
-/// served.
-pub fn inherited() -> io::Result<(Available, Option<Predecessor>)> {
+/// What another process leaves to this one.
+#[derive(Default)]
+pub struct Inherited {
+    pub(super) available: Available,
+    pub(super) ticket_secret: Option<TicketSecret>,
+}
+
+/// What session tickets are sealed with: a successor resumes the sessions of its predecessor.
+pub(super) struct TicketSecret([u8; 64]);
+
+impl TicketSecret {
+    /// One that nobody knows.
+    pub(super) fn new() -> Result<Self, rustls::Error> {
+        let mut secret = [0; 64];
+        let filled = aws_lc_rs::rand::fill(&mut secret);
+        filled.map_err(|_| rustls::Error::FailedToGetRandomBytes)?;
+        Ok(Self(secret))
+    }
+
+    /// What seals and opens tickets with it.
+    pub(super) fn tickets(&self) -> Result<Arc<SharedTickets>, rustls::Error> {
+        let tickets = SharedTickets::new(&self.0);
+        let tickets = tickets.map_err(|short| rustls::Error::General(short.to_string()))?;
+        Ok(Arc::new(tickets))
+    }
+}
+
+/// What the environment hands over, and to whom it is to be said that it is in use.
+pub fn inherited() -> io::Result<(Inherited, Option<Predecessor>)> {
     let (available, predecessor) = Available::from_environment()?;
-    Ok((available, predecessor.map(Predecessor)))
+    let mut inherited = Inherited {
+        available,
+        ticket_secret: None,
+    };
+    if let Some(socket) = &predecessor {
+        // It was sent before this process began.
+        socket.set_nonblocking(true)?;
+        let mut secret = TicketSecret([0; 64]);
+        if socket.recv(&mut secret.0).ok() == Some(secret.0.len()) {
+            inherited.ticket_secret = Some(secret);
+        }
+    }
+    Ok((inherited, predecessor.map(Predecessor)))
 }
 
 impl Running {
@@ -93,6 +133,7 @@ impl Running {
     async fn succession(&self, program: PathBuf) -> Result<Successor, NoSuccessor> {
         let (ours, theirs) = UnixDatagram::pair()?;
         ours.set_nonblocking(true)?;
+        ours.send(&self.ticket_secret.0)?;
         let ours = tokio::net::UnixDatagram::from_std(ours)?;
         let mut child = self.run(&program, theirs)?;
         let mut word = [0; READY.len() + 1];

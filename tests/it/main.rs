@@ -17,6 +17,7 @@
 )]
 
 mod acme;
+mod acme_renewal;
 mod admin;
 mod bodies;
 mod connections;
@@ -26,6 +27,7 @@ mod edge_cache;
 mod errors;
 mod exposure;
 mod floods;
+mod handshakes;
 mod headers;
 mod heads;
 mod holding;
@@ -33,6 +35,7 @@ mod https_upstream;
 mod long_poll;
 mod migrating;
 mod proxy_protocol;
+mod python_clients;
 mod redirects;
 mod reload;
 mod routes;

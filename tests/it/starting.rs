@@ -2,7 +2,7 @@
 
 use tokio::net::TcpListener;
 use vestibule::config::Config;
-use vestibule::listen::socket::Available;
+use vestibule::runtime::{self, Inherited};
 
 use crate::support::{Door, Homeserver, Request, Vestibule, config};
 
@@ -53,7 +53,7 @@ async fn an_address_in_use_is_named_and_nothing_stays_open() {
     );
     let text = config::text(&listeners, "http://127.0.0.1:1", state.path());
     let config = Config::parse("test.toml", &text).unwrap();
-    let error = vestibule::runtime::start(config, Available::default())
+    let error = runtime::start(config, Inherited::default())
         .err()
         .expect("no start");
     assert!(error.to_string().contains(&taken.to_string()), "{error}");

@@ -527,3 +527,30 @@ async fn sockets_may_be_there_already() {
         early.send(Request::get(PROFILE).bytes()).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_successor_resumes_the_sessions_of_its_predecessor() {
+    let addresses = free_addresses();
+    let (_homeserver, _gate, binary, authority) = start(addresses).await;
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let connector = tls::connector_of(&authority, &["http/1.1"], &[version]);
+        let ask = async || {
+            let tcp = TcpStream::connect(addresses[1]).await.unwrap();
+            let stream = connector.connect(HOST.try_into().unwrap(), tcp).await;
+            let stream = stream.unwrap();
+            let kind = stream.get_ref().1.handshake_kind();
+            let answer = Raw::new(stream).ask(&Request::get(PROFILE)).await;
+            assert_eq!(answer.status, 200);
+            kind
+        };
+        assert_eq!(ask().await, Some(rustls::HandshakeKind::Full));
+        let (is_done, said) = binary.command("upgrade").await;
+        assert!(is_done, "{said}");
+        binary.report().await;
+        assert_eq!(
+            ask().await,
+            Some(rustls::HandshakeKind::Resumed),
+            "{version:?}"
+        );
+    }
+}

@@ -125,3 +125,124 @@ fn read(path: &Path) -> io::Result<File> {
         text: String::from_utf8_lossy(&bytes).into_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::ran;
+    use super::*;
+
+    const SITE: &str = "include snippets/*.conf;\n\
+                        server { listen 443 ssl; server_name a.test; include missing.conf; \
+                        location /_matrix { proxy_pass http://127.0.0.1:8008; } }\n";
+
+    /// A folder as Debian has it: the main file, a site and something to include.
+    fn folder() -> (tempfile::TempDir, impl Fn(&str) -> String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let write = |name: &str, text: &[u8]| {
+            let path = path.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("nginx.conf", b"include sites/*;\n");
+        write("sites/matrix", SITE.as_bytes());
+        write("snippets/size.conf", b"client_max_body_size 70M;\n");
+        write("broken", b"server {\n listen");
+        write("bytes", &[0xff, b';', 0, b'{', b'}']);
+        let path = folder.path().to_owned();
+        (folder, move |name: &str| {
+            path.join(name).display().to_string()
+        })
+    }
+
+    #[test]
+    fn included_files_are_found_from_the_main_file_of_the_proxy() {
+        let (_folder, path) = folder();
+        for name in ["nginx.conf", "sites/matrix"] {
+            let (exit, out, err) = ran(&["import", "nginx", &path(name)]);
+            assert_eq!(exit, Exit::Done, "{err}");
+            assert!(out.contains("max_upload_size = \"70M\""), "{out}");
+            let included = format!(
+                "carried over: {}:1: client_max_body_size 70M",
+                path("snippets/size.conf")
+            );
+            assert!(err.contains(&included), "{err}");
+            let missing = format!(
+                "include missing.conf: cannot read {}: No such file",
+                path("missing.conf")
+            );
+            assert!(err.contains(&missing), "{err}");
+            let kinds = ["carried over: ", "not needed: ", "left out: ", "warning: "];
+            let kind = |line: &str| kinds.iter().position(|kind| line.starts_with(kind));
+            let kinds: Vec<_> = err.lines().map(kind).collect();
+            assert!(
+                kinds.iter().all(Option::is_some) && kinds.is_sorted(),
+                "{err}"
+            );
+        }
+        let elsewhere = path("snippets");
+        let (_, out, _) = ran(&[
+            "import",
+            "nginx",
+            "--prefix",
+            &elsewhere,
+            &path("sites/matrix"),
+        ]);
+        assert!(!out.contains("max_upload_size"), "{out}");
+    }
+
+    #[test]
+    fn the_server_name_can_be_told() {
+        let (_folder, path) = folder();
+        let import = |name: &str| {
+            ran(&[
+                "import",
+                "nginx",
+                "--server-name",
+                name,
+                &path("nginx.conf"),
+            ])
+        };
+        let (exit, out, err) = import("b.test");
+        assert_eq!(exit, Exit::Done);
+        assert!(
+            out.contains("server_name = \"b.test\"\n") && out.contains("hosts = [\"a.test\"]"),
+            "{out}"
+        );
+        assert!(
+            !err.contains("no file says what stands behind the colon"),
+            "{err}"
+        );
+        let (exit, out, err) = import("b test");
+        assert_eq!((exit, &*out), (Exit::Usage, ""));
+        assert!(
+            err.starts_with("error: --server-name \"b test\" is not a server name: "),
+            "{err}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_named_and_nothing_is_written() {
+        let (_folder, path) = folder();
+        let output = path("vestibule.toml");
+        for (name, expected) in [
+            ("missing", ": cannot read it: No such file"),
+            (
+                "broken",
+                ":2: a \"}\" is missing at the end; `nginx -t` says",
+            ),
+            (
+                "bytes",
+                "no rule passes /_matrix on to a homeserver; name the file",
+            ),
+        ] {
+            let (exit, out, err) = ran(&["import", "nginx", &path(name), "--output", &output]);
+            assert_eq!((exit, &*out), (Exit::Usage, ""), "{err}");
+            assert!(
+                err.starts_with("error: ") && err.contains(expected),
+                "{err}"
+            );
+            assert!(!Path::new(&output).exists());
+        }
+    }
+}

@@ -23,7 +23,10 @@ const COMMAND: Duration = Duration::from_mins(1);
 
 /// Listens on unix sockets only, so that no port has to be guessed.
 const LISTENERS: &str = r#"
-listeners = [{ address = "unix:$state/plain.sock", tls = false, profile = "both" }]
+listeners = [
+    { address = "unix:$state/plain.sock", tls = false, profile = "both" },
+    { address = "unix:$state/tls.sock", tls = true, profile = "both" },
+]
 [log]
 level = "trace"
 [access_log]
@@ -75,7 +78,7 @@ impl Binary {
         binary
     }
 
-    /// A file in its state folder.
+    /// A file of its folder, such as the socket `tls.sock`.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -113,12 +116,6 @@ impl Binary {
         (output.status.success(), text)
     }
 
-    /// Its open files.
-    pub(crate) fn open_files(&self) -> usize {
-        let folder = format!("/proc/{}/fd", self.child.id());
-        std::fs::read_dir(folder).unwrap().count()
-    }
-
     /// The memory that it has now, in bytes.
     pub(crate) fn memory(&self) -> usize {
         self.status("VmRSS:")
@@ -150,6 +147,12 @@ impl Binary {
     /// The most memory that it ever had at once, in bytes.
     pub(crate) fn peak_memory(&self) -> usize {
         self.status("VmHWM:")
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(folder).unwrap().count()
     }
 
     /// Sends a signal by its name, such as `TERM`.

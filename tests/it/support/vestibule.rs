@@ -7,8 +7,7 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 use tokio::net::{TcpStream, UnixStream};
 use vestibule::config::Config;
-use vestibule::listen::socket::Available;
-use vestibule::runtime::{self, NotInForce, Reloaded, Running};
+use vestibule::runtime::{self, Inherited, NotInForce, Reloaded, Running};
 
 use super::frames::Frames;
 use super::h2_client::H2;
@@ -60,7 +59,7 @@ impl Vestibule {
         let text = config::text(extra, homeserver, state.path());
         let config = Config::parse("test.toml", &text);
         let config = config.unwrap_or_else(|e| panic!("{}", e.render(false)));
-        let starting = async { runtime::start(config, Available::default()) };
+        let starting = async { runtime::start(config, Inherited::default()) };
         let running = within("the program starts", starting).await;
         let running = running.unwrap_or_else(|e| panic!("{e}"));
         Self {
