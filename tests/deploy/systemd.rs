@@ -104,6 +104,28 @@ fn the_sockets_are_the_default_listeners() {
     assert_eq!(values(&unit("vestibule.socket"), "ListenStream"), wanted);
 }
 
+/// Real systemd, booted on a copy of this system in namespaces of its own.
+#[test]
+fn systemd_runs_the_service() {
+    let tools = [
+        find("systemctl", "systemd"),
+        find("ip", "iproute2"),
+        find("curl", "curl"),
+    ];
+    if tools.contains(&None) || !is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let boot = in_repository("tests/deploy/boot");
+    let output = run(boot, [Path::new(PROGRAM), folder.path()]);
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    let (console, of_script) = (read("console"), said(&output));
+    let said = read("said");
+    let expected = "it serves, as user vestibule\nit reloads\nanother process took over\n\
+                    the socket starts it\nthe journal knows warnings\n";
+    assert!(said.starts_with(expected), "{said}\n{console}\n{of_script}");
+}
+
 /// Ends with its test.
 struct Running(Child);
 
