@@ -21,6 +21,7 @@ mod reference;
 mod route;
 mod schema;
 mod section;
+mod shown;
 mod site;
 mod span;
 mod suggestion;
@@ -102,7 +103,7 @@ pub struct Config {
     pub log: Log,
     /// One line per request.
     pub access_log: AccessLog,
-    /// Metrics, `/healthz` and `/readyz`, on a listener of their own.
+    /// The status page, metrics, `/healthz` and `/readyz`, on a listener of their own.
     pub admin: Admin,
     /// Several homeservers: each `[[sites]]` has the keys that stand at top level
     /// when there is only one.

@@ -1,7 +1,9 @@
 //! Start and drain: wires everything, decides nothing.
 
+mod admin_sources;
 mod authorities;
 mod banner;
+mod certificate_list;
 mod certificates;
 mod engine;
 mod files;
@@ -16,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -25,7 +27,7 @@ use self::certificates::Certificates;
 use self::offers::Offers;
 use self::sockets::Sockets;
 use self::workers::{Workers, accept_until_stopped};
-use crate::admin::{Admin, Readiness, Token};
+use crate::admin::{Admin, Readiness, SelfCheck, Token};
 use crate::config::{AccessLogFormat, AdminAddress, Config, Diagnostics, LogTarget};
 use crate::listen::socket::{BindError, Binding, bind};
 use crate::listen::{App, Connections, Intake, Limits, Listener};
@@ -37,6 +39,7 @@ use crate::telemetry::{
 };
 use crate::upstream::NoResolver;
 
+pub use self::certificate_list::certificate_rows;
 pub use self::certificates::{NoCertificates, certificate_names, pem_files};
 pub use self::engine::NoEngine;
 pub use self::offers::NoOffer;
@@ -91,6 +94,7 @@ pub struct Running {
     admin: Option<tokio::task::JoinHandle<()>>,
     freshness: Option<tokio::task::JoinHandle<()>>,
     watches: JoinSet<()>,
+    self_check: Arc<ArcSwapOption<SelfCheck>>,
 }
 
 /// How the end went.
@@ -114,16 +118,17 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     let offers = Offers::of_all(certificates.as_ref(), config)?;
     let sockets = Sockets::bind(&config.listeners).map_err(StartError::Bind)?;
     let admin_binding = bind_admin(config)?;
-    let admin_token = admin_token(config)?;
     let addresses = sockets.addresses();
 
     let (shutdown, stopping) = watch::channel(false);
     let limits = Arc::new(limits::of(config));
     let connections = Connections::new(&limits);
-    let watches = watches::start(&snapshot, &telemetry)?;
     let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+    let watches = watches::start(&snapshot, &telemetry)?;
     let seed = seed(started);
     let front_door = FrontDoor::new(snapshot.clone(), telemetry.clone(), challenges, seed);
+    let (certs, token) = (certificates.as_ref(), admin_token(config)?);
+    let sources = admin_sources::of(config, snapshot, &telemetry, certs, token);
     let engines = engine::engines(front_door, config, workers::count(config.threads))?;
     banner::print(config, &sockets, certificates.as_ref());
     let mut jobs = Vec::new();
@@ -141,13 +146,13 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
         jobs.push(bound.into_iter().map(job).collect());
     }
     let workers = Workers::start(jobs)?;
-    let readiness = Arc::new(Readiness::new());
+    let (readiness, self_check) = (sources.readiness.clone(), sources.self_check.clone());
     let admin_address = admin_binding
         .as_ref()
         .and_then(|b| b.sockets.first()?.socket_address());
     let admin = admin_binding.map(|binding| {
-        let app = Admin::new(telemetry.clone(), readiness.clone(), snapshot, admin_token);
-        serve_admin(binding, Arc::new(app), &limits, &telemetry)
+        let app = Arc::new(Admin::new(sources));
+        serve_admin(binding, app, &limits, &telemetry)
     });
     telemetry.configuration_version(1);
     readiness.set_ready();
@@ -162,6 +167,7 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
         admin,
         freshness: certificates.map(|it| tokio::spawn(it.keep_fresh(telemetry.clone()))),
         watches,
+        self_check,
         telemetry,
     })
 }
@@ -181,6 +187,11 @@ impl Running {
     /// The open connections.
     pub fn connections(&self) -> Arc<Connections> {
         self.connections.clone()
+    }
+
+    /// Where the result of a self-check is put, for the admin listener to show.
+    pub fn self_check(&self) -> Arc<ArcSwapOption<SelfCheck>> {
+        self.self_check.clone()
     }
 
     /// Opens the access log's file anew, after something moved it away.

@@ -2,9 +2,12 @@
 //! are where DNS names them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::admin::tidy_metrics;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 use crate::upstream::health::{Checker, keep_watch};
@@ -12,11 +15,15 @@ use crate::upstream::{
     Address, Discovery, Health, Homeserver, Member, NoResolver, Pool, Upstream, system_resolver,
 };
 
+/// From one look at the metrics to the next. A scrape looks too.
+const TIDY: Duration = Duration::from_mins(1);
+
 /// Starts a watch on every process. They end when the set is dropped.
 pub(super) fn start(
-    snapshot: &Snapshot,
+    current: &Arc<ArcSwap<Snapshot>>,
     telemetry: &Arc<Telemetry>,
 ) -> Result<JoinSet<()>, NoResolver> {
+    let snapshot = current.load();
     let checker = Checker {
         pool: Pool::new(),
         deadlines: snapshot.deadlines,
@@ -24,6 +31,7 @@ pub(super) fn start(
         telemetry: telemetry.clone(),
     };
     let mut watches = JoinSet::new();
+    watches.spawn(tidy(current.clone(), telemetry.clone()));
     for homeserver in &snapshot.homeservers {
         let upstreams = homeserver.upstreams();
         let discovered = homeserver.discovered();
@@ -48,6 +56,14 @@ pub(super) fn start(
         }
     }
     Ok(watches)
+}
+
+/// Forgets, now and then, what is counted for processes that are no more.
+async fn tidy(snapshot: Arc<ArcSwap<Snapshot>>, telemetry: Arc<Telemetry>) {
+    loop {
+        tokio::time::sleep(TIDY).await;
+        tidy_metrics(&snapshot.load(), &telemetry);
+    }
 }
 
 /// Keeps the processes of a worker those that DNS names.

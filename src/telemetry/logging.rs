@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use super::LogFormat;
+use super::recent::Recent;
 use super::redact::redact;
 
 /// How much is logged.
@@ -116,7 +117,10 @@ where
             .boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    let subscriber = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(Recent::default());
     Ok((subscriber, LogControl { filter: handle }))
 }
 

@@ -7,8 +7,11 @@
 
 mod access_log;
 mod guard;
+mod known;
 mod logging;
 mod metrics;
+mod overview;
+mod recent;
 mod record;
 mod redact;
 
@@ -16,15 +19,21 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use prometheus::core::{Atomic, GenericCounter};
+use time::OffsetDateTime;
 
 pub use access_log::{AccessLogError, AccessLogTarget, LogFormat, access_line};
 pub use guard::{ConnectionGuard, InFlightGuard};
+pub use known::Known;
 pub use logging::{LogControl, LogLevel, LoggingError, init};
 pub use metrics::{METRICS_CONTENT_TYPE, metrics_reference};
+pub use overview::{ClassTraffic, Counted, OpenConnections, Overview};
+pub use recent::{Trouble, recent_troubles};
 pub use record::{AccessRecord, Name, Outcome};
 
 use access_log::{AccessLog, Lost};
 use metrics::Metrics;
+
+use crate::matrix::endpoint::Class;
 
 /// How telemetry begins.
 #[derive(Clone, Debug)]
@@ -153,9 +162,16 @@ impl Telemetry {
         }
     }
 
-    /// A request is being served until the guard is dropped.
-    pub fn request_started(&self) -> InFlightGuard {
-        InFlightGuard::new(&self.metrics.in_flight)
+    /// A request of `class` is being served until the guard is dropped.
+    pub fn request_started(&self, class: Class) -> Option<InFlightGuard> {
+        let gauge = self.metrics.in_flight.get(class as usize);
+        gauge.map(InFlightGuard::new)
+    }
+
+    /// A request waits until the guard is dropped; `state` is `queued` or `held`.
+    pub fn request_waits(&self, state: &'static str) -> InFlightGuard {
+        let family = &self.metrics.families.requests_waiting;
+        family.with([state], InFlightGuard::new)
     }
 
     /// A request has come to its end: counts it and writes its record.
@@ -209,6 +225,23 @@ impl Telemetry {
         family.with([upstream], |gauge| gauge.set(degree));
     }
 
+    /// `upstream` became `state`, a fixed word.
+    pub fn upstream_changed(&self, upstream: &str, state: &'static str) {
+        let family = &self.metrics.families.upstream_changes;
+        family.with([upstream, state], count);
+    }
+
+    /// So many requests are in progress at `upstream`, and whether it is drained.
+    pub fn upstream_load(&self, upstream: &str, requests: u32, is_drained: bool) {
+        let families = &self.metrics.families;
+        families
+            .upstream_requests
+            .with([upstream], |gauge| gauge.set(requests.into()));
+        families
+            .upstream_drained
+            .with([upstream], |gauge| gauge.set(is_drained.into()));
+    }
+
     /// The user behind an access token was looked up.
     pub fn user_lookup(&self, result: &'static str) {
         self.metrics.families.user_lookups.with([result], count);
@@ -221,10 +254,16 @@ impl Telemetry {
         family.with([], |gauge| gauge.set(tokens));
     }
 
-    /// This version of the configuration is in force.
+    /// This version of the configuration is in force, from now on.
     pub fn configuration_version(&self, version: i64) {
-        let family = &self.metrics.families.configuration_version;
-        family.with([], |gauge| gauge.set(version));
+        let families = &self.metrics.families;
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        families
+            .configuration_version
+            .with([], |gauge| gauge.set(version));
+        families
+            .configuration_loaded
+            .with([], |gauge| gauge.set(now));
     }
 
     /// All metrics in Prometheus' text format ([`METRICS_CONTENT_TYPE`]).

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::Method;
 
 use super::*;
+use crate::matrix::endpoint::Class;
 
 fn quiet() -> Telemetry {
     let settings = Settings {
@@ -120,18 +121,16 @@ fn guards_count_while_they_live() {
     let open = r#"vestibule_connections_open{listener="*:443",protocol="HTTP/2"}"#;
     let first = telemetry.connection_opened("*:443", "HTTP/2");
     let second = telemetry.connection_opened("*:443", "HTTP/2");
-    let request = telemetry.request_started();
+    let request = telemetry.request_started(Class::Sync);
     assert_eq!(value(&series(&telemetry), open), "2");
-    assert_eq!(
-        value(&series(&telemetry), "vestibule_requests_in_flight"),
-        "1"
-    );
+    let in_flight = r#"vestibule_requests_in_flight{class="sync"}"#;
+    assert_eq!(value(&series(&telemetry), in_flight), "1");
     drop((first, request));
     assert_eq!(value(&series(&telemetry), open), "1");
     drop(second);
     let series = series(&telemetry);
     assert_eq!(value(&series, open), "0");
-    assert_eq!(value(&series, "vestibule_requests_in_flight"), "0");
+    assert_eq!(value(&series, in_flight), "0");
     let accepted = r#"vestibule_connections_accepted_total{listener="*:443",protocol="HTTP/2"}"#;
     assert_eq!(value(&series, accepted), "2");
 }

@@ -38,6 +38,7 @@ mod sites;
 mod smuggling;
 mod starting;
 mod static_folder;
+mod status_page;
 mod support;
 mod targets;
 mod tls_listener;

@@ -20,13 +20,20 @@ use labelled::Labelled;
 use process::Process;
 use request_series::RequestSeries;
 
+use crate::matrix::endpoint::Class;
+
 /// The `Content-Type` of the metrics as they are rendered.
 pub const METRICS_CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// Where there is no site, endpoint class or upstream.
+pub(super) const NONE: &str = "none";
 
 /// The registry and everything registered with it.
 pub(super) struct Metrics {
     pub(super) families: Families,
-    pub(super) in_flight: IntGauge,
+    /// One for each of [`Class::ALL`], in its order.
+    pub(super) in_flight: Vec<IntGauge>,
+    pub(super) started: SystemTime,
     registry: Registry,
     requests: Labelled<RequestSeries, 5>,
     process: Process,
@@ -39,13 +46,24 @@ impl Metrics {
         families
             .build_info
             .with([env!("CARGO_PKG_VERSION")], |gauge| gauge.set(1));
+        let in_flight = |class: &Class| families.requests_in_flight.child([class.as_str()]);
         Ok(Self {
-            in_flight: families.requests_in_flight.child([]),
+            in_flight: Class::ALL.iter().map(in_flight).collect(),
+            started,
             process: Process::new(&families, started),
             requests: Labelled::new(),
             registry,
             families,
         })
+    }
+
+    /// Forgets the series with a label of which `is_kept`, given its name and value, says no.
+    pub(super) fn retain(&self, is_kept: &dyn Fn(&str, &str) -> bool) {
+        self.families.retain(is_kept);
+        // Afterwards, so that what is resolved from here on is resolved to series that are shown.
+        self.requests.retain(|[site, _, _, _, upstream]| {
+            is_kept("site", site) && is_kept("upstream", upstream)
+        });
     }
 
     /// All families with at least one series, as Prometheus reads them.

@@ -15,7 +15,7 @@ Vestibule shows these on the admin listener under `/metrics`, in Prometheus' tex
 (by default `http://127.0.0.1:9180/metrics`). A series appears when it has been counted once.
 
 Label values come from closed sets: names from the configuration (`site`, `upstream`, `listener`,
-certificate `name`) and fixed words (`class`, `method`, `status`, `reason`, `kind`, `version`,
+certificate `name`, `worker`) and fixed words (`class`, `method`, `status`, `reason`, `kind`, `version`,
 `protocol`, `direction`). No user, room, token, address or foreign server name is ever a label.
 ";
 

@@ -15,7 +15,10 @@ use super::{config, eventually};
 
 /// Listens on unix sockets only, so that no port has to be guessed.
 const LISTENERS: &str = r#"
-listeners = [{ address = "unix:$state/plain.sock", tls = false, profile = "both" }]
+listeners = [
+    { address = "unix:$state/plain.sock", tls = false, profile = "both" },
+    { address = "unix:$state/tls.sock", tls = true, profile = "both" },
+]
 [log]
 level = "trace"
 [access_log]
@@ -33,8 +36,14 @@ pub(crate) struct Binary {
 impl Binary {
     /// Runs `vestibule run` with the usual configuration over unix sockets.
     pub(crate) async fn start(homeserver: &Homeserver) -> Self {
+        Self::start_with(homeserver, "").await
+    }
+
+    /// The same with more of a configuration.
+    pub(crate) async fn start_with(homeserver: &Homeserver, extra: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let text = config::text(LISTENERS, homeserver.url(), folder.path());
+        let extra = format!("{LISTENERS}{extra}");
+        let text = config::text(&extra, homeserver.url(), folder.path());
         let path = folder.path().join("vestibule.toml");
         std::fs::write(&path, text).unwrap();
         let output = |name: &str| File::create(folder.path().join(name)).unwrap();
@@ -55,7 +64,8 @@ impl Binary {
         binary
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A file or socket of its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 

@@ -6,6 +6,7 @@
 pub(crate) mod answer;
 pub(crate) mod authority;
 pub(crate) mod binary;
+pub(crate) mod browser;
 pub(crate) mod config;
 pub(crate) mod curl;
 pub(crate) mod deadline;
@@ -21,6 +22,7 @@ pub(crate) mod response;
 pub(crate) mod strict;
 pub(crate) mod table;
 pub(crate) mod tls;
+pub(crate) mod tool;
 pub(crate) mod vestibule;
 pub(crate) mod wire;
 
