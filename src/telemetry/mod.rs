@@ -15,6 +15,7 @@ mod recent;
 mod record;
 mod redact;
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -33,6 +34,7 @@ pub use record::{AccessRecord, Name, Outcome};
 use access_log::{AccessLog, Lost};
 use metrics::Metrics;
 
+use crate::matrix::affinity::Key;
 use crate::matrix::endpoint::Class;
 
 /// How telemetry begins.
@@ -69,6 +71,8 @@ pub enum TelemetryError {
 pub struct Telemetry {
     metrics: Metrics,
     access_log: Option<AccessLog>,
+    /// Made at start, kept nowhere: what it hashes cannot be found again by guessing.
+    users: RandomState,
 }
 
 impl Telemetry {
@@ -87,6 +91,7 @@ impl Telemetry {
         Ok(Self {
             metrics,
             access_log,
+            users: RandomState::new(),
         })
     }
 
@@ -172,6 +177,12 @@ impl Telemetry {
     pub fn request_waits(&self, state: &'static str) -> InFlightGuard {
         let family = &self.metrics.families.requests_waiting;
         family.with([state], InFlightGuard::new)
+    }
+
+    /// What stands in the access log for a user whom `key` stands for; none where there is no log.
+    pub fn user_hash(&self, key: impl FnOnce() -> Option<Key>) -> Option<u64> {
+        self.access_log.as_ref()?;
+        key().map(|key| self.users.hash_one(key))
     }
 
     /// A request has come to its end: counts it and writes its record.

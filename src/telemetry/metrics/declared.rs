@@ -105,6 +105,10 @@ families! {
     request_seconds: Histogram ["site", "class"] in REQUEST_SECONDS = "vestibule_request_duration_seconds";
     /// Bytes of bodies: "request" from clients, "response" to clients.
     body_bytes: IntCounter ["site", "class", "direction"] = "vestibule_body_bytes_total";
+    /// Federation requests by the server that says to send them: the twenty that send most by
+    /// name, all others as "(other)", and those that the homeserver did not believe, or did not
+    /// see, as "(unproven)". Who is shown changes; no more are ever shown at a time.
+    origin_requests: IntCounter ["origin"] = "vestibule_origin_requests_total";
     /// Requests refused by rule, limit or malformed head, by reason.
     refusals: IntCounter ["reason"] = "vestibule_refusals_total";
     /// Requests that failed without being refused, by reason.

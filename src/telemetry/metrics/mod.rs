@@ -7,8 +7,9 @@ mod labelled;
 mod process;
 mod reference;
 mod request_series;
+mod talkers;
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use prometheus::{IntGauge, Registry, TextEncoder};
 
@@ -19,6 +20,7 @@ pub(super) use declared::Families;
 use labelled::Labelled;
 use process::Process;
 use request_series::RequestSeries;
+use talkers::Talkers;
 
 use crate::matrix::endpoint::Class;
 
@@ -37,6 +39,7 @@ pub(super) struct Metrics {
     registry: Registry,
     requests: Labelled<RequestSeries, 5>,
     process: Process,
+    talkers: Talkers,
 }
 
 impl Metrics {
@@ -52,6 +55,7 @@ impl Metrics {
             started,
             process: Process::new(&families, started),
             requests: Labelled::new(),
+            talkers: Talkers::new(),
             registry,
             families,
         })
@@ -69,6 +73,8 @@ impl Metrics {
     /// All families with at least one series, as Prometheus reads them.
     pub(super) fn render(&self) -> String {
         self.process.refresh();
+        self.talkers
+            .show(&self.families.origin_requests, Instant::now());
         let mut text = String::with_capacity(16 * 1024);
         let encoded = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
         debug_assert!(encoded.is_ok());

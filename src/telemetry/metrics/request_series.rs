@@ -37,6 +37,10 @@ impl Metrics {
             |series| series.add(record),
         );
         self.count_placement(record, site, class);
+        if let Some(origin) = record.claimed_origin {
+            let is_proven = record.outcome == Outcome::Served && record.status != 401;
+            self.talkers.count(origin.as_str(), is_proven);
+        }
         match record.outcome {
             Outcome::Served => {}
             Outcome::Refused(reason) => self.families.refusals.with([reason], IntCounter::inc),

@@ -14,6 +14,7 @@ pub(crate) mod frames;
 pub(crate) mod h2_client;
 pub(crate) mod homeserver;
 pub(crate) mod pebble;
+pub(crate) mod prometheus;
 pub(crate) mod proxy_header;
 pub(crate) mod raw;
 pub(crate) mod recorded;
