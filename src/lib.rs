@@ -19,7 +19,7 @@
 //! | [`proxy`] | the life of a request in order, and the one `ProxyHttp`, for tunnels |
 //! | [`telemetry`] | log, access log, metrics: every name declared once |
 //! | [`federation`] | the doctor: discovery, probes and keys as other servers see them, and the report |
-//! | [`admin`] | health, readiness, metrics and the status page, on a listener of its own |
+//! | [`admin`] | health, readiness, metrics, the status page and reload, on a listener of its own |
 //!
 //! The life of a request is told in `docs/ARCHITECTURE.md`.
 

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use vestibule::config::Config;
+use vestibule::listen::socket::Available;
 use vestibule::listen::tls::crypto_provider;
 use vestibule::runtime::{self, Running};
 
@@ -54,13 +55,14 @@ impl Door {
             .replace("$state", state.path().to_str().unwrap());
         let config = Config::parse("bench.toml", &text);
         let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-        let running = runtime::start(&config).unwrap_or_else(|error| panic!("{error}"));
+        let running = runtime::start(config, Available::default());
+        let running = running.unwrap_or_else(|error| panic!("{error}"));
         Self { running, state }
     }
 
     /// A connection over TLS that speaks `protocol`.
     pub(crate) async fn connect(&self, protocol: &str) -> TlsStream<TcpStream> {
-        let (_, address) = self.running.addresses().first().unwrap();
+        let (_, address) = self.running.addresses().swap_remove(0);
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let authority = std::fs::read(self.state.path().join("ca.pem")).unwrap();
@@ -78,9 +80,9 @@ impl Door {
     }
 
     /// Ends it; connections that are left are cut.
-    pub(crate) async fn close(self) {
+    pub(crate) async fn close(mut self) {
         self.running.stop();
-        self.running.connections().end();
+        self.running.ending().cut();
         self.running.wait().await;
     }
 }

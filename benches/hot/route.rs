@@ -36,7 +36,7 @@ networks = ["10.0.0.0/8", "2001:db8::/32"]
 pub(super) fn snapshot() -> Snapshot {
     let config = Config::parse("bench.toml", CONFIG);
     let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    compile(&config).unwrap_or_else(|problems| panic!("{}", problems.render(false)))
+    compile(&config, None).unwrap_or_else(|problems| panic!("{}", problems.render(false)))
 }
 
 pub(super) fn all() -> Vec<Hot> {

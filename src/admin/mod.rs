@@ -7,6 +7,7 @@ mod answer;
 mod names;
 mod page;
 mod readiness;
+mod reloads;
 mod sources;
 mod status;
 mod token;
@@ -25,10 +26,11 @@ use crate::telemetry::METRICS_CONTENT_TYPE;
 
 use answer::{Answer, CSS, HTML, TEXT};
 use status::{Connections, Status};
-use upstreams::Change;
+use upstreams::Drain;
 
 pub use names::tidy_metrics;
 pub use readiness::{Readiness, ReadyState};
+pub use reloads::{Attempt, Reloads, Report, Request};
 pub use sources::{CertificateRow, Certificates, SelfCheck, Sources};
 pub use token::Token;
 
@@ -67,6 +69,7 @@ impl Admin {
                 Ok(rows) => Answer::json(&rows),
                 Err(error) => Answer::error(StatusCode::INTERNAL_SERVER_ERROR, &error),
             },
+            "/reload" => reloads::tell(&sources.reloads),
             "/config" => Answer::ok(TEXT, sources.configuration.load().as_str()),
             _ => return Answer::error(StatusCode::NOT_FOUND, "not found"),
         };
@@ -89,12 +92,12 @@ impl Admin {
 impl App for Admin {
     async fn serve(&self, head: RequestHead, downstream: &mut Downstream) -> After {
         let path = str::from_utf8(path::path_of(&head.target)).unwrap_or_default();
-        let token = self.sources.token.as_ref();
+        let token = self.sources.token.load_full();
+        let may_change = || token::may_change(token.as_deref(), downstream.facts(), &head);
         let answer = match Change::asked(&head.method, path) {
-            Some(change) if token::may_change(token, downstream.facts(), &head) => {
-                change.make(&self.sources.snapshot.load())
-            }
-            Some(_) => Answer::error(StatusCode::FORBIDDEN, NOT_ALLOWED),
+            Some(_) if !may_change() => Answer::error(StatusCode::FORBIDDEN, NOT_ALLOWED),
+            Some(Change::Drain(drain)) => drain.make(&self.sources.snapshot.load()),
+            Some(Change::Reload) => reloads::reload(&self.sources.reloads).await,
             None if !may_read(path, downstream.facts(), &head) => {
                 Answer::error(StatusCode::FORBIDDEN, NOT_OUR_NAME)
             }
@@ -108,6 +111,25 @@ impl App for Admin {
 
     /// Nothing here becomes a tunnel.
     async fn tunnel(&self, _: ServerSession, _: &watch::Receiver<bool>) {}
+}
+
+/// What a request asks to be changed.
+enum Change<'r> {
+    Drain(Drain<'r>),
+    Reload,
+}
+
+impl<'r> Change<'r> {
+    /// None where it only reads.
+    fn asked(method: &Method, path: &'r str) -> Option<Self> {
+        if *method != Method::POST {
+            return None;
+        }
+        match path {
+            "/reload" => Some(Self::Reload),
+            path => Drain::asked(path).map(Self::Drain),
+        }
+    }
 }
 
 /// Whether it may be read by who asks. A browser on this machine may show a page of somebody

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::Serialize;
 
-use super::{Readiness, Token};
+use super::{Readiness, Reloads, Token};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 
@@ -26,7 +26,9 @@ pub struct Sources {
     /// What the program found when it last looked at itself from outside.
     pub self_check: Arc<ArcSwapOption<SelfCheck>>,
     /// Who has it may change something over TCP.
-    pub token: Option<Token>,
+    pub token: Arc<ArcSwapOption<Token>>,
+    /// Configurations that were put in force, and the way to ask for the next.
+    pub reloads: Arc<Reloads>,
 }
 
 /// Finds out what there is of certificates; it may read files. An error is for people.

@@ -22,7 +22,7 @@ fn admin() -> (Admin, Arc<Readiness>) {
     let config = "server_name = \"example.com\"\nhomeserver = \"http://127.0.0.1:1\"";
     let config = crate::config::Config::parse("test", config).unwrap();
     let snapshot = Arc::new(ArcSwap::from_pointee(
-        crate::snapshot::compile(&config).unwrap(),
+        crate::snapshot::compile(&config, None).unwrap(),
     ));
     let admin = Admin::new(Sources {
         telemetry,
@@ -31,7 +31,8 @@ fn admin() -> (Admin, Arc<Readiness>) {
         configuration: Arc::new(ArcSwap::from_pointee(config.shown())),
         certificates: Arc::new(|| Err("no such file".to_owned())),
         self_check: Arc::default(),
-        token: None,
+        token: Arc::default(),
+        reloads: Arc::default(),
     });
     (admin, readiness)
 }
@@ -56,9 +57,10 @@ async fn exchange(request: &str) -> String {
         tls: None,
         connections: Connections::new(&limits),
         limits: Arc::new(limits),
+        closing: shutdown.clone(),
         shutdown,
     };
-    tokio::spawn(accept(bound, Arc::new(intake)));
+    tokio::spawn(accept(bound, Arc::new(ArcSwap::from_pointee(intake))));
     let mut client = TcpStream::connect(address).await.unwrap();
     let request = request.replacen("\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1);
     client.write_all(request.as_bytes()).await.unwrap();
@@ -103,6 +105,8 @@ async fn answers_only_what_it_knows() {
         (Method::GET, "/connections", 200),
         (Method::GET, "/upstreams", 200),
         (Method::GET, "/certificates", 500),
+        (Method::GET, "/reload", 200),
+        (Method::PUT, "/reload", 405),
         (Method::GET, "/nothing", 404),
         (Method::GET, "/metrics/", 404),
         (Method::GET, "/healthz/../metrics", 404),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
@@ -58,16 +58,17 @@ fn of_homeserver(homeserver: &Homeserver) -> Vec<Process> {
     };
     all.map(describe).collect()
 }
+
 /// Whether new requests go to a worker: `POST /upstreams/SITE/WORKER/drain` and `/undrain`.
-pub(super) struct Change<'r> {
+pub(super) struct Drain<'r> {
     site: &'r str,
     worker: &'r str,
     is_drained: bool,
 }
 
-impl<'r> Change<'r> {
-    /// What the request asks to be changed; `None` where it only reads.
-    pub(super) fn asked(method: &Method, path: &'r str) -> Option<Self> {
+impl<'r> Drain<'r> {
+    /// What a path asks for; `None` where it is another's.
+    pub(super) fn asked(path: &'r str) -> Option<Self> {
         let segments = path.strip_prefix("/upstreams/")?.split('/');
         let [site, worker, verb] = segments.collect::<Vec<_>>().try_into().ok()?;
         let is_drained = match verb {
@@ -75,7 +76,7 @@ impl<'r> Change<'r> {
             "undrain" => false,
             _ => return None,
         };
-        (*method == Method::POST).then_some(Self {
+        Some(Self {
             site,
             worker,
             is_drained,

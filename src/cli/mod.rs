@@ -173,7 +173,7 @@ fn load_compiled(
     let Some(config) = load(file, terminal)? else {
         return Ok(None);
     };
-    match compile(&config) {
+    match compile(&config, None) {
         Ok(snapshot) => Ok(Some((config, snapshot))),
         Err(problems) => {
             tell(&problems, terminal)?;

@@ -137,6 +137,21 @@ impl Diagnostics {
         Some((before.matches('\n').count() + 1, line.chars().count() + 1))
     }
 
+    /// One problem in a line, with its place and its remedy and nothing of the text.
+    pub fn in_one_line(&self, diagnostic: &Diagnostic) -> String {
+        let name = &self.source.name;
+        let mut line = match self.position(diagnostic) {
+            Some((line, column)) => format!("{name}:{line}:{column}: "),
+            None => format!("{name}: "),
+        };
+        line.push_str(&diagnostic.message);
+        if let Some(help) = &diagnostic.help {
+            line.push_str("; ");
+            line.push_str(help);
+        }
+        line
+    }
+
     /// Everything as text for a person; `coloured` for a terminal.
     pub fn render(&self, coloured: bool) -> String {
         let renderer = if coloured {

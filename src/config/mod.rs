@@ -93,6 +93,9 @@ pub struct Config {
     pub hsts: Hsts,
     /// Worker threads; 0 means one per core.
     pub threads: u16,
+    /// Whether a change of this file is taken up by itself, two seconds after it was written.
+    /// Otherwise SIGHUP or `vestibule reload` says when.
+    pub watch_config: bool,
     /// What one client, or all together, may take.
     pub limits: Limits,
     /// How long things may take.
@@ -210,6 +213,7 @@ impl Config {
             ),
             hsts: root.or("hsts", Hsts::Off),
             threads: root.or("threads", 0),
+            watch_config: root.or("watch_config", false),
             limits: root.table_or_default("limits", Limits::read),
             timeouts: root.table_or_default("timeouts", Timeouts::read),
             health: root.table_or_default("health", Health::read),

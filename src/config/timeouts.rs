@@ -32,6 +32,10 @@ pub struct Timeouts {
     pub upstream_idle: Timeout,
     /// How long requests in flight may take to end after SIGTERM or SIGINT.
     pub drain: Timeout,
+    /// The same for a process whose place another one has taken: an upgrade costs nobody
+    /// anything as long as this is, so long polls and web sockets may go on for a while, and
+    /// other servers get to see that idle connections end.
+    pub drain_after_upgrade: Timeout,
 }
 
 impl Default for Timeouts {
@@ -46,6 +50,7 @@ impl Default for Timeouts {
             hold: Timeout::seconds(50),
             upstream_idle: Timeout::seconds(45),
             drain: Timeout::seconds(130),
+            drain_after_upgrade: Timeout::seconds(600),
         }
     }
 }
@@ -63,6 +68,7 @@ impl Timeouts {
             hold: section.or("hold", default.hold),
             upstream_idle: section.or("upstream_idle", default.upstream_idle),
             drain: section.or("drain", default.drain),
+            drain_after_upgrade: section.or("drain_after_upgrade", default.drain_after_upgrade),
         };
         section.finish();
         timeouts

@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use pingora_timeout::timeout;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
@@ -11,7 +13,7 @@ use tokio::sync::watch;
 use super::app::App;
 use super::connections::{AddressPermit, Connections, Permit, stopped};
 use super::establish::{Failure, canonical, establish, is_proxied};
-use super::socket::{Bound, Kind};
+use super::socket::{BACKLOG, Bound, Kind};
 use super::tls::Offer;
 use super::wire::Socket;
 use super::{Limits, Listener, Peer, serve};
@@ -21,7 +23,7 @@ use crate::telemetry::Telemetry;
 /// gives back.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
-/// What all connections of one listener share.
+/// What all connections of one listener share, as long as the configuration stays the same.
 pub struct Intake<A> {
     /// What serves the requests.
     pub app: Arc<A>,
@@ -35,29 +37,33 @@ pub struct Intake<A> {
     pub connections: Arc<Connections>,
     /// Where everything is counted.
     pub telemetry: Arc<Telemetry>,
-    /// Becomes true when Vestibule shuts down: no more is accepted, idle connections close, the
-    /// others after the requests they carry.
+    /// Becomes true when the listener closes: no more is accepted, and connections end with the
+    /// requests they carry.
     pub shutdown: watch::Receiver<bool>,
+    /// Becomes true, then or later, when idle connections are to close as well. Until then they
+    /// wait for one more request: a peer may be about to send it.
+    pub closing: watch::Receiver<bool>,
 }
 
-/// Accepts connections on `bound` and serves them, until shutdown. The socket closes on return;
-/// connections go on, see [`Connections::drained`].
+/// Accepts connections on `bound` and serves each by what is in `current` when it comes, until
+/// shutdown. The socket closes on return; connections go on, see [`Connections::drained`].
 ///
 /// Fails only where the socket cannot be polled at all. To be called within a tokio runtime.
-pub async fn accept<A>(bound: Bound, intake: Arc<Intake<A>>) -> io::Result<()>
+pub async fn accept<A>(bound: Bound, current: Arc<ArcSwap<Intake<A>>>) -> io::Result<()>
 where
     A: App,
 {
     let socket = Acceptor::new(bound)?;
-    let mut shutdown = intake.shutdown.clone();
+    let mut shutdown = current.load().shutdown.clone();
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stopped(&mut shutdown) => return Ok(()),
+            () = stopped(&mut shutdown) => break,
             accepted = socket.accept() => accepted,
         };
+        let intake = current.load_full();
         match accepted {
-            Ok((socket, peer)) => admit(&intake, socket, peer),
+            Ok((socket, peer)) => admit(intake, socket, peer),
             Err(error) => {
                 tracing::debug!(listener = %intake.listener.name, %error, "accept failed");
                 intake.telemetry.accept_failed(&intake.listener.name);
@@ -67,6 +73,14 @@ where
             }
         }
     }
+    // The kernel has connected them already, and would cut them off.
+    for _ in 0..BACKLOG {
+        match socket.accept().now_or_never() {
+            Some(Ok((socket, peer))) => admit(current.load_full(), socket, peer),
+            Some(Err(_)) | None => break,
+        }
+    }
+    Ok(())
 }
 
 /// Whether the system is out of file descriptors or memory, rather than the
@@ -110,7 +124,7 @@ impl Acceptor {
     }
 }
 
-fn admit<A>(intake: &Arc<Intake<A>>, socket: Socket, peer: Peer)
+fn admit<A>(intake: Arc<Intake<A>>, socket: Socket, peer: Peer)
 where
     A: App,
 {
@@ -131,7 +145,6 @@ where
             return;
         }
     };
-    let intake = Arc::clone(intake);
     tokio::spawn(async move { run(&intake, socket, peer, (permit, address)).await });
 }
 

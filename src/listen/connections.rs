@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use pingora_limits::rate::Rate;
 use tokio::sync::watch;
@@ -15,16 +16,34 @@ use super::Limits;
 
 /// Counts the connections of all listeners.
 pub struct Connections {
-    most: usize,
-    most_per_address: usize,
-    most_new_per_address: isize,
+    caps: ArcSwap<Caps>,
     /// Of fixed size, however many addresses there are; two may share a count, rarely.
     new_per_address: Rate,
-    most_requests_per_address: usize,
-    exempt: Vec<IpNet>,
     addresses: Mutex<HashMap<IpAddr, Share>>,
     open: watch::Sender<usize>,
     ended: watch::Sender<bool>,
+}
+
+/// How many there may be.
+struct Caps {
+    most: usize,
+    most_per_address: usize,
+    most_new_per_address: isize,
+    most_requests_per_address: usize,
+    exempt: Vec<IpNet>,
+}
+
+impl Caps {
+    fn of(limits: &Limits) -> Self {
+        let most_new = limits.new_connections_per_address;
+        Self {
+            most: limits.connections,
+            most_per_address: limits.connections_per_address,
+            most_new_per_address: isize::try_from(most_new).unwrap_or(isize::MAX),
+            most_requests_per_address: limits.requests_per_address,
+            exempt: limits.exempt.clone(),
+        }
+    }
 }
 
 /// Why a connection was not admitted.
@@ -75,7 +94,7 @@ pub struct RequestPermit(Arc<AtomicUsize>);
 impl AddressPermit {
     /// A place for one more request; `None` where there are as many as there may be.
     pub fn admit_request(&self) -> Option<RequestPermit> {
-        let most = self.connections.most_requests_per_address;
+        let most = self.connections.caps.load().most_requests_per_address;
         let next = |requests: usize| (requests < most).then_some(requests + 1);
         let admitted = self
             .requests
@@ -88,17 +107,17 @@ impl Connections {
     /// No connection is open yet.
     pub fn new(limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
-            most: limits.connections,
-            most_per_address: limits.connections_per_address,
-            most_new_per_address: isize::try_from(limits.new_connections_per_address)
-                .unwrap_or(isize::MAX),
+            caps: ArcSwap::from_pointee(Caps::of(limits)),
             new_per_address: Rate::new(Duration::from_secs(1)),
-            most_requests_per_address: limits.requests_per_address,
-            exempt: limits.exempt.clone(),
             addresses: Mutex::default(),
             open: watch::Sender::new(0),
             ended: watch::Sender::new(false),
         })
+    }
+
+    /// From now on there may be as many as `limits` say. Those that are open stay.
+    pub fn limit(&self, limits: &Limits) {
+        self.caps.store(Arc::new(Caps::of(limits)));
     }
 
     /// How many are open.
@@ -124,8 +143,9 @@ impl Connections {
 
     /// A place for one more connection.
     pub fn admit(self: &Arc<Self>) -> Result<Permit, Excess> {
+        let most = self.caps.load().most;
         let is_admitted = self.open.send_if_modified(|open| {
-            let has_room = *open < self.most;
+            let has_room = *open < most;
             *open += usize::from(has_room);
             has_room
         });
@@ -143,11 +163,12 @@ impl Connections {
         address: IpAddr,
     ) -> Result<Option<AddressPermit>, Excess> {
         let address = address.to_canonical();
-        if address.is_loopback() || self.exempt.iter().any(|net| net.contains(&address)) {
+        let caps = self.caps.load();
+        if address.is_loopback() || caps.exempt.iter().any(|net| net.contains(&address)) {
             return Ok(None);
         }
         let network = network(address);
-        if self.new_per_address.observe(&network, 1) > self.most_new_per_address {
+        if self.new_per_address.observe(&network, 1) > caps.most_new_per_address {
             return Err(Excess::Rate);
         }
         let mut addresses = self
@@ -155,7 +176,7 @@ impl Connections {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let share = addresses.entry(network).or_default();
-        if share.connections >= self.most_per_address {
+        if share.connections >= caps.most_per_address {
             return Err(Excess::Address);
         }
         share.connections += 1;

@@ -1,7 +1,7 @@
 //! The streams of a HTTP/2 connection.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use http::Request;
 use http::header::HOST;
 
 use super::app::{After, App};
-use super::connections::Permit;
+use super::connections::{Permit, stopped};
 use super::downstream::{Downstream, Http2};
 use super::idle::Idle;
 use super::streams::{OpenStream, OpenStreams};
@@ -63,15 +63,16 @@ enum Event {
     Ended(Option<h2::Error>),
 }
 
-/// Serves `connection` until it ends, or `stop` does. `permit` is kept until its last stream is
-/// over.
+/// Serves `connection` until it ends: when its listener closes, it has its GOAWAY at once. `permit`
+/// is kept until its last stream is over.
 pub(super) async fn serve_http2<A: App>(
     intake: &Arc<Intake<A>>,
     connection: Box<Connection>,
     permit: Permit,
-    mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) {
     let limits = &intake.limits;
+    let mut shutdown = intake.shutdown.clone();
+    let mut stop = pin!(stopped(&mut shutdown));
     let streams: Arc<OpenStreams> = connection.streams();
     let permit = Arc::new(permit);
     let facts = Arc::clone(connection.facts());

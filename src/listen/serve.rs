@@ -19,9 +19,9 @@ where
     A: App,
 {
     let limits = &intake.limits;
-    let mut shutdown = intake.shutdown.clone();
+    let mut closing = intake.closing.clone();
     // Made once: it is polled with every request.
-    let mut stop = pin!(stopped(&mut shutdown));
+    let mut stop = pin!(stopped(&mut closing));
     if intake.tls.is_none() {
         match connection.begins_http2(limits, stop.as_mut()).await {
             Some(true) => connection.become_http2(limits),
@@ -32,7 +32,7 @@ where
     let name = &intake.listener.name;
     if connection.is_http2() {
         let _guard = intake.telemetry.connection_opened(name, "h2");
-        Box::pin(serve_http2(intake, connection, permit, stop)).await;
+        Box::pin(serve_http2(intake, connection, permit)).await;
     } else {
         let _guard = intake.telemetry.connection_opened(name, "http/1.1");
         serve_http1(intake, connection, stop).await;

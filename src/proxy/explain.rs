@@ -109,14 +109,9 @@ pub fn explain(
     head: &RequestHead,
     facts: &ConnectionFacts,
 ) -> Explanation {
-    let door = FrontDoor::new(
-        Arc::new(ArcSwap::from_pointee(snapshot)),
-        telemetry,
-        None,
-        0,
-    );
+    let door = FrontDoor::new(Arc::new(ArcSwap::from_pointee(snapshot)), telemetry, 0);
     let mut ctx = door.begin();
-    let step = decide(head, facts, None, &mut ctx);
+    let step = decide(head, facts, &mut ctx);
     let identity = ctx.identity.as_ref();
     let endpoint = identity.map(|identity| identity.endpoint);
     Explanation {

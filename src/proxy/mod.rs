@@ -42,7 +42,6 @@ use arc_swap::ArcSwap;
 use self::context::RequestContext;
 use self::edge_cache::EdgeCache;
 use self::waiting::Held;
-use crate::listen::challenges::Challenges;
 use crate::policy::BodyCount;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
@@ -55,7 +54,6 @@ pub use self::tunnel::TunnelEngine;
 pub struct FrontDoor {
     snapshot: Arc<ArcSwap<Snapshot>>,
     telemetry: Arc<Telemetry>,
-    challenges: Option<Arc<Challenges>>,
     first_half_of_ids: u64,
     requests: AtomicU64,
     held: Held,
@@ -65,19 +63,12 @@ pub struct FrontDoor {
 
 impl FrontDoor {
     /// A front door that serves what `snapshot` holds at each moment.
-    /// Certificate authorities that check a name are answered by `challenges`.
     /// `seed` keeps the request ids of different runs apart.
-    pub fn new(
-        snapshot: Arc<ArcSwap<Snapshot>>,
-        telemetry: Arc<Telemetry>,
-        challenges: Option<Arc<Challenges>>,
-        seed: u64,
-    ) -> Self {
+    pub fn new(snapshot: Arc<ArcSwap<Snapshot>>, telemetry: Arc<Telemetry>, seed: u64) -> Self {
         let users = Users::new(DEFAULT_TOKENS, telemetry.clone());
         Self {
             snapshot,
             telemetry,
-            challenges,
             first_half_of_ids: seed,
             requests: AtomicU64::new(0),
             held: Held::default(),

@@ -7,7 +7,6 @@ use http::Method;
 use super::context::{Forward, Identity, RequestContext};
 use super::place::Placing;
 use super::reply::Reply;
-use crate::listen::challenges::Challenges;
 use crate::listen::{self, ConnectionFacts};
 use crate::matrix::endpoint::Endpoint;
 use crate::matrix::{ServerName, claimed_origin, endpoint, initial_sync, path};
@@ -42,7 +41,6 @@ pub(super) struct FileRequest {
 pub(super) fn decide(
     head: &RequestHead,
     facts: &ConnectionFacts,
-    challenges: Option<&Challenges>,
     ctx: &mut RequestContext,
 ) -> Step {
     let snapshot = ctx.snapshot.clone();
@@ -76,6 +74,7 @@ pub(super) fn decide(
     }
     let host = host::normalized(host_field.unwrap_or_default());
     // Before sites: addresses have certificates too, and belong to none.
+    let challenges = snapshot.challenges.as_ref();
     if let Some(answer) = challenges.and_then(|known| known.over_http(&host, raw_path)) {
         ctx.identity = Some(identity);
         return Step::Answer(Reply::challenge(answer));

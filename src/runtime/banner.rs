@@ -1,18 +1,13 @@
 //! About ten lines at start: what listens, for whom, and to where.
 
-use super::certificates::Certificates;
-use super::sockets::Sockets;
+use super::doors::Doors;
 use crate::config::{AccessLogFormat, AdminAddress, Config, LogTarget, Serve};
+use crate::listen::App;
 
 /// Tells the log what has been opened.
-pub(super) fn print(config: &Config, sockets: &Sockets, certificates: Option<&Certificates>) {
+pub(super) fn print<A: App>(config: &Config, doors: &Doors<A>) {
     tracing::info!("vestibule {}", env!("CARGO_PKG_VERSION"));
-    for note in &sockets.notes {
-        tracing::warn!("{note}");
-    }
-    for socket in &sockets.sockets {
-        let listener = &socket.listener;
-        let local: Vec<&str> = socket.bound.iter().map(|b| b.local.as_str()).collect();
+    for (listener, local) in doors.listeners() {
         tracing::info!(
             "listening on {} ({}, {})",
             local.join(" and "),
@@ -51,9 +46,6 @@ pub(super) fn print(config: &Config, sockets: &Sockets, certificates: Option<&Ce
         for route in &site.routes {
             tracing::info!("site {}: route {}", *site.server_name, *route.path);
         }
-    }
-    if let Some(certificates) = certificates {
-        tracing::info!("certificates: {}", certificates.source);
     }
     if let AdminAddress::At(address) = &*config.admin.address {
         tracing::info!("metrics and health: http://{address}/metrics, /healthz, /readyz");

@@ -1,15 +1,12 @@
 //! What there is of certificates, name by name: for `vestibule certs` and the admin listener.
 
-use std::sync::Arc;
-
-use arc_swap::ArcSwap;
 use time::OffsetDateTime;
 
-use super::certificates::{self as running, certificate_names, pem_files};
+use super::certificates::{certificate_names, pem_files};
 use crate::acme;
-use crate::admin::{CertificateRow, Certificates};
+use crate::admin::CertificateRow;
 use crate::config::{CertificateSource, Config};
-use crate::listen::certificates::{CertificateName, PemFiles, Watched};
+use crate::listen::certificates::{CertificateName, CertificateStore, PemFiles, Watched};
 
 /// Every name that needs a certificate. Read from the configuration and the state folder, so
 /// nothing has to run; what the internal CA signed lives in memory and has no end here.
@@ -26,23 +23,17 @@ pub fn certificate_rows(config: &Config) -> Result<Vec<CertificateRow>, String> 
     }
 }
 
-/// The same of the process that runs, which knows when the certificates in memory end.
-pub(super) fn of_running(
-    written: Arc<ArcSwap<Config>>,
-    certificates: Option<&running::Certificates>,
-) -> Arc<Certificates> {
-    let Some(store) = certificates.map(|it| it.store.clone()) else {
-        return Arc::new(|| Ok(Vec::new()));
-    };
-    Arc::new(move || {
-        let mut rows = certificate_rows(&written.load())?;
-        let ends = store.expiries();
-        for row in rows.iter_mut().filter(|row| row.source == "internal") {
-            let end = ends.iter().find(|(name, _)| name.to_string() == row.name);
-            row.expires = end.map(|(_, at)| text(*at));
-        }
-        Ok(rows)
-    })
+/// The same of a process that runs, which knows when the certificates in memory end.
+pub(super) fn ends_from(
+    store: &CertificateStore,
+    mut rows: Vec<CertificateRow>,
+) -> Vec<CertificateRow> {
+    let ends = store.expiries();
+    for row in rows.iter_mut().filter(|row| row.source == "internal") {
+        let end = ends.iter().find(|(name, _)| name.to_string() == row.name);
+        row.expires = end.map(|(_, at)| text(*at));
+    }
+    rows
 }
 
 fn by_acme(config: &Config, name: &CertificateName) -> Result<CertificateRow, String> {

@@ -2,16 +2,18 @@
 //! while the program runs.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use tokio::task::AbortHandle;
 
 use super::authorities::{self, NoAuthority};
 use crate::acme::{Acme, AcmeError, ChallengeKind, KeyKind, Settings};
 use crate::config::{self, AcmeChallenge, CertificateSource, Config, KeyType};
 use crate::listen::certificates::{
-    CertificateError, CertificateName, CertificateStore, PemFiles, Watched,
+    CertificateError, CertificateName, CertificateSet, CertificateStore, PemFiles, Watched,
 };
 use crate::listen::challenges::Challenges;
 use crate::listen::internal_ca::{InternalCa, InternalCaError};
@@ -46,13 +48,40 @@ fn lines(errors: &[CertificateError]) -> String {
     lines.join("\n")
 }
 
-/// The certificates in use, and where they come from.
+/// The certificates in use, and the task that keeps them fresh.
 pub(super) struct Certificates {
-    /// What the handshakes choose from.
+    pub(super) serving: Serving,
+    wanted: Wanted,
+    upkeep: AbortHandle,
+}
+
+/// What handshakes are made with.
+#[derive(Clone)]
+pub(super) struct Serving {
+    /// What they choose from: the same for as long as the program runs, so that session tickets
+    /// go on to be good.
     pub(super) store: Arc<CertificateStore>,
+    /// What certificate authorities are answered, where any is asked.
+    pub(super) challenges: Option<Arc<Challenges>>,
+}
+
+/// What certificates follow from. As long as it stays the same, so do they.
+#[derive(PartialEq, Eq)]
+struct Wanted {
+    source: CertificateSource,
+    state_folder: PathBuf,
+    names: Vec<Vec<CertificateName>>,
+}
+
+/// Certificates that are ready to be served.
+pub(super) struct Prepared {
+    pub(super) serving: Serving,
+    /// What is to be put into the store, where there are others in it.
+    set: Option<CertificateSet>,
     upkeep: Upkeep,
-    /// One line for the start-up message.
-    pub(super) source: String,
+    wanted: Wanted,
+    /// One line for the log.
+    source: String,
 }
 
 /// What is to be done for certificates while the program runs.
@@ -62,24 +91,36 @@ enum Upkeep {
     Files(Watched),
 }
 
-impl Certificates {
-    /// What certificate authorities are answered, where any is asked.
-    pub(super) fn challenges(&self) -> Option<Arc<Challenges>> {
-        match &self.upkeep {
-            Upkeep::Acme(acme) => Some(acme.challenges()),
-            Upkeep::Internal(_) | Upkeep::Files(_) => None,
+impl Prepared {
+    /// Serves them from now on, in place of those before.
+    pub(super) fn serve(self, telemetry: Arc<Telemetry>) -> Certificates {
+        tracing::info!("certificates: {}", self.source);
+        let store = self.serving.store.clone();
+        if let Some(set) = self.set {
+            store.replace(set);
+        }
+        let upkeep = tokio::spawn(keep_fresh(self.upkeep, store, telemetry));
+        Certificates {
+            serving: self.serving,
+            wanted: self.wanted,
+            upkeep: upkeep.abort_handle(),
         }
     }
+}
 
-    /// Keeps the certificates fresh, and the metric of every certificate's end in
-    /// step, for as long as the program runs.
-    pub(super) async fn keep_fresh(self, telemetry: Arc<Telemetry>) {
-        let store = self.store;
-        match self.upkeep {
-            Upkeep::Acme(acme) => acme.keep(store).await,
-            Upkeep::Internal(ca) => renew(&ca, &store, &telemetry).await,
-            Upkeep::Files(watched) => watch(watched, &store, &telemetry).await,
-        }
+impl Drop for Certificates {
+    fn drop(&mut self) {
+        self.upkeep.abort();
+    }
+}
+
+/// Keeps the certificates fresh, and the metric of every certificate's end in
+/// step, for as long as they are wanted.
+async fn keep_fresh(upkeep: Upkeep, store: Arc<CertificateStore>, telemetry: Arc<Telemetry>) {
+    match upkeep {
+        Upkeep::Acme(acme) => acme.keep(store).await,
+        Upkeep::Internal(ca) => renew(&ca, &store, &telemetry).await,
+        Upkeep::Files(watched) => watch(watched, &store, &telemetry).await,
     }
 }
 
@@ -118,31 +159,39 @@ fn tell_ends(store: &CertificateStore, telemetry: &Telemetry) {
     }
 }
 
-/// Reads or makes the certificates of a configuration, or none where no listener needs any;
-/// tells the log what an operator should know of them.
+/// Whether any listener of a configuration needs certificates.
+pub(super) fn are_wanted(config: &Config) -> bool {
+    config.listeners.iter().any(|listener| listener.tls)
+}
+
+/// Reads or makes the certificates of a configuration, and tells the log what an operator should
+/// know of them. None where `current` are what it wants.
 pub(super) fn prepare(
     config: &Config,
+    current: Option<&Certificates>,
     telemetry: &Arc<Telemetry>,
     now: OffsetDateTime,
-) -> Result<Option<Certificates>, NoCertificates> {
-    if !config.listeners.iter().any(|listener| listener.tls) {
+) -> Result<Option<Prepared>, NoCertificates> {
+    let wanted = Wanted {
+        source: config.tls.source.clone(),
+        state_folder: config.state_folder.clone(),
+        names: config.sites.iter().map(names).collect(),
+    };
+    if current.is_some_and(|current| current.wanted == wanted) {
         return Ok(None);
     }
-    let sites: Vec<Vec<CertificateName>> = config.sites.iter().map(names).collect();
-    let certificates = match &config.tls.source {
+    let sites = &wanted.names;
+    let (set, upkeep, source) = match &config.tls.source {
         CertificateSource::Acme(written) => by_acme(config, written, telemetry, now)?,
         CertificateSource::Internal => {
-            let opened = InternalCa::open(&config.state_folder, &sites, now)?;
+            let opened = InternalCa::open(&config.state_folder, sites, now)?;
             if let Some(note) = opened.note {
                 tracing::warn!("{note}");
             }
-            let store = CertificateStore::new(opened.ca.issue(now)?);
+            let set = opened.ca.issue(now)?;
             let path = opened.ca.certificate_path().display();
-            Certificates {
-                store,
-                source: format!("internal CA; give {path} to the clients that are to trust it"),
-                upkeep: Upkeep::Internal(Box::new(opened.ca)),
-            }
+            let source = format!("internal CA; give {path} to the clients that are to trust it");
+            (set, Upkeep::Internal(Box::new(opened.ca)), source)
         }
         CertificateSource::Files { certificates } => {
             let files: Vec<PemFiles> = certificates.iter().map(pem_files).collect();
@@ -157,14 +206,25 @@ pub(super) fn prepare(
                     "no certificate covers {name}: clients that ask for it get the first one and refuse it"
                 );
             }
-            Certificates {
-                store: CertificateStore::new(set),
-                source: format!("{} from files", files.len()),
-                upkeep: Upkeep::Files(watched),
-            }
+            let source = format!("{} from files", files.len());
+            (set, Upkeep::Files(watched), source)
         }
     };
-    Ok(Some(certificates))
+    let challenges = match &upkeep {
+        Upkeep::Acme(acme) => Some(acme.challenges()),
+        Upkeep::Internal(_) | Upkeep::Files(_) => None,
+    };
+    let (store, set) = match current {
+        Some(current) => (current.serving.store.clone(), Some(set)),
+        None => (CertificateStore::new(set), None),
+    };
+    Ok(Some(Prepared {
+        serving: Serving { store, challenges },
+        set,
+        upkeep,
+        wanted,
+        source,
+    }))
 }
 
 fn by_acme(
@@ -172,7 +232,7 @@ fn by_acme(
     written: &config::Acme,
     telemetry: &Arc<Telemetry>,
     now: OffsetDateTime,
-) -> Result<Certificates, NoCertificates> {
+) -> Result<(CertificateSet, Upkeep, String), NoCertificates> {
     let settings = Settings {
         state_folder: config.state_folder.clone(),
         names: certificate_names(config),
@@ -185,7 +245,7 @@ fn by_acme(
         contact: written.contact.clone(),
     };
     let acme = Acme::open(settings, telemetry.clone(), now)?;
-    let store = CertificateStore::new(acme.certificates()?);
+    let set = acme.certificates()?;
     let missing: Vec<String> = acme.missing().map(ToString::to_string).collect();
     let authority = written.authorities.first();
     let authority = authority.map_or_else(String::new, |first| first.directory.to_string());
@@ -195,11 +255,7 @@ fn by_acme(
         let missing = missing.join(", ");
         format!("by ACME from {authority}; self-signed until ordered: {missing}")
     };
-    Ok(Certificates {
-        store,
-        source,
-        upkeep: Upkeep::Acme(Box::new(acme)),
-    })
+    Ok((set, Upkeep::Acme(Box::new(acme)), source))
 }
 
 fn challenge(written: AcmeChallenge) -> ChallengeKind {

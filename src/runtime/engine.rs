@@ -19,19 +19,20 @@ pub enum NoEngine {
 }
 
 /// Engines with the front door in them, one for each of `workers` threads.
-pub(super) fn engines(
-    front_door: FrontDoor,
-    config: &Config,
-    workers: usize,
-) -> Result<Vec<Arc<Engine>>, NoEngine> {
+pub(super) fn engines(front_door: FrontDoor, workers: usize) -> Vec<Arc<Engine>> {
+    let door = Arc::new(front_door);
+    let tunnels = Arc::new(TunnelEngine::new(door.clone()));
+    let engine = || Arc::new(Engine::new(door.clone(), tunnels.clone()));
+    std::iter::repeat_with(engine).take(workers).collect()
+}
+
+/// Whether engines can carry what a configuration asks for.
+pub(super) fn check(config: &Config) -> Result<(), NoEngine> {
     if wants_pingora(config) {
         load_platform_certs_incl_env_into_store(&mut RootCertStore::empty())
             .map_err(|error| NoEngine::SystemRoots(error.to_string()))?;
     }
-    let door = Arc::new(front_door);
-    let tunnels = Arc::new(TunnelEngine::new(door.clone()));
-    let engine = || Arc::new(Engine::new(door.clone(), tunnels.clone()));
-    Ok(std::iter::repeat_with(engine).take(workers).collect())
+    Ok(())
 }
 
 /// Whether pingora carries anything of this configuration: upstreams with TLS, or tunnels.

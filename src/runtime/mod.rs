@@ -1,39 +1,43 @@
-//! Start and drain: wires everything, decides nothing.
+//! Start, reload, drain and upgrade: wires everything, decides nothing.
 
-mod admin_sources;
+mod admin;
 mod authorities;
 mod banner;
 mod certificate_list;
 mod certificates;
+mod config_file;
+mod doors;
 mod engine;
 mod files;
+mod force;
 mod limits;
 mod offers;
-mod sockets;
+mod reload;
+pub mod service;
+mod succession;
+mod told;
 mod watches;
 mod workers;
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::certificates::Certificates;
+use self::doors::{Common, Doors};
+use self::force::Prepared;
 use self::offers::Offers;
-use self::sockets::Sockets;
-use self::workers::{Workers, accept_until_stopped};
-use crate::admin::{Admin, Readiness, SelfCheck, Token};
-use crate::config::{AccessLogFormat, AdminAddress, Config, Diagnostics, LogTarget};
-use crate::listen::socket::{BindError, Binding, bind};
-use crate::listen::{App, Connections, Intake, Limits, Listener};
-use crate::matrix::Profile;
-use crate::proxy::FrontDoor;
-use crate::snapshot::compile;
+use self::told::Told;
+use crate::admin::{Admin, Readiness, Reloads, SelfCheck, Sources, Token};
+use crate::config::{AccessLogFormat, Config, Diagnostics, LogTarget};
+use crate::listen::Connections;
+use crate::listen::socket::{Available, BindError};
+use crate::proxy::{Engine, FrontDoor};
+use crate::snapshot::Snapshot;
 use crate::telemetry::{
     AccessLogSettings, AccessLogTarget, LogFormat, Settings, Telemetry, TelemetryError,
 };
@@ -41,12 +45,17 @@ use crate::upstream::NoResolver;
 
 pub use self::certificate_list::certificate_rows;
 pub use self::certificates::{NoCertificates, certificate_names, pem_files};
+pub use self::config_file::ConfigFile;
 pub use self::engine::NoEngine;
 pub use self::offers::NoOffer;
+pub use self::reload::{Reloaded, needs_restart};
+pub use self::service::Word;
+pub use self::succession::{NoSuccessor, Predecessor, Successor, inherited};
 
-/// Why Vestibule could not start. Nothing stays open after any of these.
+/// Why a configuration cannot be served. Nothing has changed after any of these, and nothing new
+/// stays open.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum NotInForce {
     /// The configuration cannot be compiled.
     #[error("{}", .0.render(false))]
     Configuration(Diagnostics),
@@ -83,18 +92,20 @@ pub enum StartError {
 
 /// A front door that is open.
 pub struct Running {
-    addresses: Vec<(Arc<str>, SocketAddr)>,
-    admin_address: Option<SocketAddr>,
-    shutdown: watch::Sender<bool>,
-    readiness: Arc<Readiness>,
-    connections: Arc<Connections>,
-    telemetry: Arc<Telemetry>,
-    drain: Duration,
-    workers: Workers,
-    admin: Option<tokio::task::JoinHandle<()>>,
-    freshness: Option<tokio::task::JoinHandle<()>>,
+    config: Config,
+    doors: Doors<Engine>,
+    admin: Doors<Admin>,
+    admin_token: Arc<ArcSwapOption<Token>>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    certificates: Option<Certificates>,
+    offers: Offers,
     watches: JoinSet<()>,
-    self_check: Arc<ArcSwapOption<SelfCheck>>,
+    readiness: Arc<Readiness>,
+    telemetry: Arc<Telemetry>,
+    reloads: Arc<Reloads>,
+    told: Told,
+    /// The longest that the end may take once it has begun.
+    drain: Duration,
 }
 
 /// How the end went.
@@ -106,131 +117,161 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// Opens the front door: everything is checked and bound before the first
-/// connection is taken. To be called within a tokio runtime.
-pub fn start(config: &Config) -> Result<Running, StartError> {
-    let started = SystemTime::now();
-    files::raise_limit(config);
-    let snapshot = compile(config).map_err(StartError::Configuration)?;
-    let telemetry = start_telemetry(config, started)?;
-    let certificates = certificates::prepare(config, &telemetry, OffsetDateTime::now_utc())?;
-    let challenges = certificates.as_ref().and_then(Certificates::challenges);
-    let offers = Offers::of_all(certificates.as_ref(), config)?;
-    let sockets = Sockets::bind(&config.listeners).map_err(StartError::Bind)?;
-    let admin_binding = bind_admin(config)?;
-    let addresses = sockets.addresses();
+/// Hurries an end that has begun.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    closing: watch::Sender<bool>,
+    connections: Arc<Connections>,
+}
 
-    let (shutdown, stopping) = watch::channel(false);
-    let limits = Arc::new(limits::of(config));
-    let connections = Connections::new(&limits);
-    let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
-    let watches = watches::start(&snapshot, &telemetry)?;
-    let seed = seed(started);
-    let front_door = FrontDoor::new(snapshot.clone(), telemetry.clone(), challenges, seed);
-    let (certs, token) = (certificates.as_ref(), admin_token(config)?);
-    let sources = admin_sources::of(config, snapshot, &telemetry, certs, token);
-    let engines = engine::engines(front_door, config, workers::count(config.threads))?;
-    banner::print(config, &sockets, certificates.as_ref());
-    let mut jobs = Vec::new();
-    for (bound, app) in sockets.spread(engines.len())?.into_iter().zip(engines) {
-        let intake = |listener: Arc<Listener>| Intake {
-            app: app.clone(),
-            tls: offers.of(&listener),
-            listener,
-            limits: limits.clone(),
-            connections: connections.clone(),
-            telemetry: telemetry.clone(),
-            shutdown: stopping.clone(),
-        };
-        let job = |(bound, listener)| (bound, Arc::new(intake(listener)));
-        jobs.push(bound.into_iter().map(job).collect());
-    }
-    let workers = Workers::start(jobs)?;
-    let (readiness, self_check) = (sources.readiness.clone(), sources.self_check.clone());
-    let admin_address = admin_binding
-        .as_ref()
-        .and_then(|b| b.sockets.first()?.socket_address());
-    let admin = admin_binding.map(|binding| {
-        let app = Arc::new(Admin::new(sources));
-        serve_admin(binding, app, &limits, &telemetry)
+/// Opens the front door: everything is checked and bound before the first
+/// connection is taken. Sockets are taken from `available` where they are there.
+/// To be called within a tokio runtime.
+pub fn start(config: Config, mut available: Available) -> Result<Running, NotInForce> {
+    let started = SystemTime::now();
+    let telemetry = start_telemetry(&config, started)?;
+    let prepared = Prepared::of(&config, None, &telemetry)?;
+    let snapshot = Arc::new(ArcSwap::new(prepared.snapshot.clone()));
+    let front_door = FrontDoor::new(snapshot.clone(), telemetry.clone(), seed(started));
+    let engines = engine::engines(front_door, workers::count(config.threads));
+    let common = Common {
+        connections: Connections::new(&prepared.limits),
+        telemetry: telemetry.clone(),
+        closing: watch::Sender::new(false),
+    };
+    let readiness = Arc::new(Readiness::new());
+    let reloads = Arc::new(Reloads::new());
+    let admin_token = Arc::new(ArcSwapOption::empty());
+    let told = Told::default();
+    let app = Admin::new(Sources {
+        telemetry: telemetry.clone(),
+        readiness: readiness.clone(),
+        snapshot: snapshot.clone(),
+        token: admin_token.clone(),
+        reloads: reloads.clone(),
+        configuration: told.shown.clone(),
+        certificates: told.certificates(),
+        self_check: told.self_check.clone(),
     });
-    telemetry.configuration_version(1);
-    readiness.set_ready();
-    Ok(Running {
-        addresses,
-        admin_address,
-        shutdown,
+    let mut running = Running {
+        doors: Doors::new("worker", engines, common)?,
+        admin: admin::doors(Arc::new(app), &prepared.limits, &telemetry)?,
+        admin_token,
+        snapshot,
+        certificates: None,
+        offers: Offers::default(),
+        watches: JoinSet::new(),
         readiness,
-        connections,
-        drain: config.timeouts.drain.duration(),
-        workers,
-        admin,
-        freshness: certificates.map(|it| tokio::spawn(it.keep_fresh(telemetry.clone()))),
-        watches,
-        self_check,
         telemetry,
-    })
+        reloads,
+        told,
+        drain: config.timeouts.drain.duration(),
+        config,
+    };
+    let config = running.config.clone();
+    let plans = running.plan(&config, &mut available)?;
+    for local in available.rest() {
+        tracing::warn!("{local} was handed over, and no listener of the configuration has it");
+    }
+    running.put_in_force(config, prepared, plans);
+    running.publish_first();
+    banner::print(&running.config, &running.doors);
+    running.readiness.set_ready();
+    Ok(running)
 }
 
 impl Running {
     /// The name and address of each TCP socket, in the order of the
     /// configuration; `*:port` has one for each family.
-    pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
-        &self.addresses
+    pub fn addresses(&self) -> Vec<(Arc<str>, SocketAddr)> {
+        self.doors.addresses()
     }
 
     /// Where the admin listener is, when it is on TCP.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin_address
+        self.admin.addresses().first().map(|(_, address)| *address)
     }
 
-    /// The open connections.
-    pub fn connections(&self) -> Arc<Connections> {
-        self.connections.clone()
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether the end has begun, and idle connections are to close.
+    pub fn is_stopping(&self) -> bool {
+        *self.doors.common().closing.borrow()
+    }
+
+    /// What hurries the end.
+    pub fn ending(&self) -> Ending {
+        let common = self.doors.common();
+        Ending {
+            closing: common.closing.clone(),
+            connections: common.connections.clone(),
+        }
+    }
+
+    /// Where the admin listener leaves requests to reload.
+    pub fn reloads(&self) -> Arc<Reloads> {
+        self.reloads.clone()
     }
 
     /// Where the result of a self-check is put, for the admin listener to show.
     pub fn self_check(&self) -> Arc<ArcSwapOption<SelfCheck>> {
-        self.self_check.clone()
+        self.told.self_check.clone()
+    }
+
+    /// Whether every thread still does its work. Ends when all have answered.
+    pub async fn answers(&self) {
+        self.doors.answer().await;
+        self.admin.answer().await;
     }
 
     /// Opens the access log's file anew, after something moved it away.
     pub fn reopen_logs(&self) {
         self.telemetry.reopen();
-        tracing::info!("access log reopened; a changed configuration needs a restart");
+        tracing::info!("access log reopened");
     }
 
     /// Begins the end: not ready any more, no new connections, idle ones close,
     /// the others when what they carry is done.
-    pub fn stop(&self) {
+    pub fn stop(&mut self) {
         self.readiness.set_draining();
-        self.shutdown.send_replace(true);
+        self.doors.close();
+        self.ending().close_idle();
     }
 
-    /// Waits for the end that [`stop`](Self::stop) began. What is still open
-    /// when the configured time is over is cut.
+    /// Begins the end of a process whose sockets another one serves by now: as
+    /// [`stop`](Self::stop), but idle connections stay for one more request, which another server
+    /// may be about to send, and there is more time.
+    pub fn retire(&mut self) {
+        self.readiness.set_draining();
+        self.drain = self.config.timeouts.drain_after_upgrade.duration();
+        self.doors.close();
+        self.admin.close();
+    }
+
+    /// Waits for the end that [`stop`](Self::stop) or [`retire`](Self::retire) began. What is
+    /// still open when the configured time is over is cut.
     pub async fn wait(mut self) -> Drained {
         let began = Instant::now();
-        self.workers.accepted().await;
-        let mut ended = self.connections.cut();
+        self.doors.closed().await;
+        let connections = self.doors.common().connections.clone();
+        let mut ended = connections.cut();
         let cut = tokio::select! {
-            () = self.connections.drained() => 0,
-            () = tokio::time::sleep(self.drain) => self.connections.open(),
-            // The sender lives in `self.connections`.
-            _ = ended.wait_for(|ended| *ended) => self.connections.open(),
+            () = connections.drained() => 0,
+            () = tokio::time::sleep(self.drain) => connections.open(),
+            // The sender lives in `connections`.
+            _ = ended.wait_for(|ended| *ended) => connections.open(),
         };
-        self.connections.end();
-        if let Some(freshness) = self.freshness {
-            freshness.abort();
-        }
-        if let Some(admin) = self.admin {
-            admin.abort();
-        }
+        connections.end();
+        drop(self.certificates);
         drop(self.watches);
-        let (workers, telemetry) = (self.workers, self.telemetry);
-        // What is left ends with the threads, and leaves its records. Both may block.
+        let (doors, admin, telemetry) = (self.doors, self.admin, self.telemetry);
+        // What is left ends with the threads, and leaves its records. All of this may block.
         let close = move || {
-            workers.end();
+            doors.end();
+            admin.end();
             telemetry.close();
         };
         drop(tokio::task::spawn_blocking(close).await);
@@ -241,61 +282,21 @@ impl Running {
     }
 }
 
-/// The admin listener stays open while the others drain, so that whoever
-/// watches sees it happen.
-fn serve_admin<A>(
-    binding: Binding,
-    app: Arc<A>,
-    limits: &Arc<Limits>,
-    telemetry: &Arc<Telemetry>,
-) -> tokio::task::JoinHandle<()>
-where
-    A: App,
-{
-    let (never, stopping) = watch::channel(false);
-    let intake = Arc::new(Intake {
-        app,
-        listener: Arc::new(Listener {
-            name: "admin".into(),
-            profile: Profile::Both,
-            tls: false,
-            proxy_protocol: Vec::new(),
-        }),
-        tls: None,
-        limits: limits.clone(),
-        connections: Connections::new(limits),
-        telemetry: telemetry.clone(),
-        shutdown: stopping,
-    });
-    tokio::spawn(async move {
-        let _never = never;
-        let accepting = binding
-            .sockets
-            .into_iter()
-            .map(|bound| tokio::spawn(accept_until_stopped(bound, intake.clone())))
-            .collect::<JoinSet<_>>();
-        accepting.join_all().await;
-    })
-}
-
-fn bind_admin(config: &Config) -> Result<Option<Binding>, StartError> {
-    match &*config.admin.address {
-        AdminAddress::Off => Ok(None),
-        AdminAddress::At(written) => bind("admin", &sockets::address(written))
-            .map(Some)
-            .map_err(|error| StartError::Bind(vec![error])),
+impl Ending {
+    /// How many connections are open.
+    pub fn open(&self) -> usize {
+        self.connections.open()
     }
-}
 
-fn admin_token(config: &Config) -> Result<Option<Token>, StartError> {
-    let read = |path: &Path| {
-        Token::read(path).map_err(|reason| {
-            let path = path.display().to_string();
-            StartError::AdminToken { path, reason }
-        })
-    };
-    let path = config.admin.token_file.as_ref();
-    path.map(|path| read(path)).transpose()
+    /// Lets idle connections close.
+    pub fn close_idle(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Cuts all connections.
+    pub fn cut(&self) {
+        self.connections.end();
+    }
 }
 
 fn start_telemetry(config: &Config, started: SystemTime) -> Result<Arc<Telemetry>, TelemetryError> {

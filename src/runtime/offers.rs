@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::authorities::{NoAuthority, private_roots};
-use super::certificates::Certificates;
+use super::certificates::Serving;
 use crate::config::{Config, UnknownNames};
 use crate::listen::Listener;
 use crate::listen::tls::{self, Offer, SharedTickets, ShortSecret};
@@ -40,36 +40,49 @@ pub enum NoOffer {
 }
 
 /// The offers of all listeners.
+#[derive(Default)]
 pub(super) struct Offers {
     /// None where no listener has TLS.
-    usual: Option<Offer>,
+    usual: Option<Usual>,
     /// Of listeners that ask for certificates of clients, by name.
     to_certified: HashMap<String, Offer>,
 }
 
+/// What most listeners offer.
+struct Usual {
+    offer: Offer,
+    ticket_secret: Option<PathBuf>,
+}
+
 impl Offers {
-    /// Reads what they need.
+    /// Reads what they need. What `previous` settled stays as long as it may: its tickets open
+    /// the sessions of the clients.
     pub(super) fn of_all(
-        certificates: Option<&Certificates>,
+        serving: &Serving,
         config: &Config,
+        previous: &Self,
     ) -> Result<Self, NoOffer> {
-        let mut offers = Self {
-            usual: None,
-            to_certified: HashMap::new(),
-        };
-        let Some(certificates) = certificates else {
-            return Ok(offers);
-        };
-        let store = &certificates.store;
+        let mut offers = Self::default();
+        let Serving { store, challenges } = serving;
         let is_strict = config.tls.unknown_names == UnknownNames::Refuse;
         let offer = |config| Offer {
             config,
-            challenges: certificates.challenges(),
+            challenges: challenges.clone(),
             only_known: is_strict.then(|| store.clone()),
         };
-        let secret = config.tls.ticket_secret.as_ref();
-        let tickets = secret.map(|path| shared_tickets(path)).transpose()?;
-        offers.usual = Some(offer(tls::server_config(store.clone(), tickets, None)?));
+        let ticket_secret = config.tls.ticket_secret.as_deref().cloned();
+        let before = previous.usual.as_ref();
+        let same = before.filter(|usual| usual.ticket_secret == ticket_secret);
+        let server_config = if let Some(usual) = same {
+            usual.offer.config.clone()
+        } else {
+            let tickets = ticket_secret.as_deref().map(shared_tickets).transpose()?;
+            tls::server_config(store.clone(), tickets, None)?
+        };
+        offers.usual = Some(Usual {
+            offer: offer(server_config),
+            ticket_secret,
+        });
         for listener in config.listeners.iter().filter(|listener| listener.tls) {
             let Some(path) = &listener.client_ca else {
                 continue;
@@ -88,8 +101,8 @@ impl Offers {
     /// What `listener` offers; none without TLS.
     pub(super) fn of(&self, listener: &Listener) -> Option<Offer> {
         let special = self.to_certified.get(&*listener.name);
-        let offer = special.or(self.usual.as_ref()).cloned();
-        offer.filter(|_| listener.tls)
+        let usual = self.usual.as_ref().map(|usual| &usual.offer);
+        special.or(usual).cloned().filter(|_| listener.tls)
     }
 }
 

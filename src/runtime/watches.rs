@@ -4,26 +4,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admin::tidy_metrics;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 use crate::upstream::health::{Checker, keep_watch};
-use crate::upstream::{
-    Address, Discovery, Health, Homeserver, Member, NoResolver, Pool, Upstream, system_resolver,
-};
+use crate::upstream::{Address, Discovery, Health, Homeserver, Member, Pool, Resolver, Upstream};
 
 /// From one look at the metrics to the next. A scrape looks too.
 const TIDY: Duration = Duration::from_mins(1);
 
-/// Starts a watch on every process. They end when the set is dropped.
+/// Starts a watch on every process. They end when the set is dropped. Without a `resolver` those
+/// that DNS names stay as they are.
 pub(super) fn start(
-    current: &Arc<ArcSwap<Snapshot>>,
+    snapshot: &Arc<Snapshot>,
+    resolver: Option<&Resolver>,
     telemetry: &Arc<Telemetry>,
-) -> Result<JoinSet<()>, NoResolver> {
-    let snapshot = current.load();
+) -> JoinSet<()> {
     let checker = Checker {
         pool: Pool::new(),
         deadlines: snapshot.deadlines,
@@ -31,46 +29,48 @@ pub(super) fn start(
         telemetry: telemetry.clone(),
     };
     let mut watches = JoinSet::new();
-    watches.spawn(tidy(current.clone(), telemetry.clone()));
+    watches.spawn(tidy(snapshot.clone(), telemetry.clone()));
     for homeserver in &snapshot.homeservers {
-        let upstreams = homeserver.upstreams();
         let discovered = homeserver.discovered();
+        let mut upstreams = homeserver.upstreams();
+        let found = discovered.iter().flat_map(|(_, d)| homeserver.found(d));
+        let found: Vec<_> = found.collect();
+        upstreams.retain(|upstream| !found.iter().any(|it| Arc::ptr_eq(it, upstream)));
         let is_alone = upstreams.len() == 1 && discovered.is_empty();
         for upstream in upstreams {
             watches.spawn(keep_watch(upstream, checker.clone(), is_alone));
         }
-        for (index, found) in discovered {
-            let discovery = Discovery::new(
-                system_resolver()?,
-                found.worker,
-                &found.host,
-                found.records,
-                telemetry.clone(),
-            );
-            watches.spawn(follow(
-                homeserver.clone(),
-                index,
-                discovery,
-                checker.clone(),
-            ));
+        for ((index, discovered), resolver) in
+            discovered.into_iter().zip(resolver.into_iter().cycle())
+        {
+            let known = Known::of(&homeserver.found(&discovered), &checker);
+            let members = known.members();
+            let resolver = resolver.clone();
+            let discovery = Discovery::new(resolver, discovered, &members, telemetry.clone());
+            let (homeserver, checker) = (homeserver.clone(), checker.clone());
+            watches.spawn(follow(homeserver, index, discovery, (known, checker)));
         }
     }
-    Ok(watches)
+    watches
 }
 
-/// Forgets, now and then, what is counted for processes that are no more.
-async fn tidy(snapshot: Arc<ArcSwap<Snapshot>>, telemetry: Arc<Telemetry>) {
+/// Forgets, now and then, what is counted for what the snapshot in force does not have.
+async fn tidy(snapshot: Arc<Snapshot>, telemetry: Arc<Telemetry>) {
     loop {
+        tidy_metrics(&snapshot, &telemetry);
         tokio::time::sleep(TIDY).await;
-        tidy_metrics(&snapshot.load(), &telemetry);
     }
 }
 
 /// Keeps the processes of a worker those that DNS names.
-async fn follow(homeserver: Arc<Homeserver>, index: usize, discovery: Discovery, checker: Checker) {
+async fn follow(
+    homeserver: Arc<Homeserver>,
+    index: usize,
+    discovery: Discovery,
+    (mut known, checker): (Known, Checker),
+) {
     let mut members = discovery.members();
     let replacing = async {
-        let mut known = Known::default();
         while members.changed().await.is_ok() {
             let found = members.borrow_and_update().clone();
             known.forget_all_but(&found);
@@ -92,6 +92,23 @@ struct Known {
 }
 
 impl Known {
+    /// Those that were found before this began.
+    fn of(upstreams: &[Arc<Upstream>], checker: &Checker) -> Self {
+        let mut known = Self::default();
+        for upstream in upstreams {
+            if let Address::Socket(address) = upstream.address {
+                let name = upstream.name.clone();
+                known.add(Member { name, address }, upstream.clone(), checker);
+            }
+        }
+        known
+    }
+
+    fn members(&self) -> Vec<Member> {
+        let processes = self.processes.iter();
+        processes.map(|(member, ..)| member.clone()).collect()
+    }
+
     fn has(&self, member: &Member) -> bool {
         self.processes.iter().any(|(known, ..)| known == member)
     }

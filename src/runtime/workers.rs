@@ -5,17 +5,27 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::{mpsc, watch};
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::listen::socket::Bound;
 use crate::listen::{App, Intake, accept};
 
-/// What one thread accepts connections for.
-pub(super) type Jobs<A> = Vec<(Bound, Arc<Intake<A>>)>;
+/// A socket, and what its connections are served by: whatever is in there when they come.
+pub(super) type Job<A> = (Bound, Arc<ArcSwap<Intake<A>>>);
+
+/// What a thread is told.
+enum Order<A> {
+    Accept(Job<A>),
+    /// To say that it is at work.
+    Answer(oneshot::Sender<()>),
+}
 
 /// The threads that serve.
-pub(super) struct Workers {
+pub(super) struct Workers<A> {
     threads: Vec<JoinHandle<()>>,
+    /// The way to each thread. Gone when there is nothing more to accept.
+    orders: Vec<mpsc::UnboundedSender<Order<A>>>,
     /// Closed when no thread accepts any more.
     accepting: mpsc::Receiver<()>,
     /// Tells the threads to end; so does its end.
@@ -33,34 +43,61 @@ pub(super) fn count(configured: u16) -> usize {
     }
 }
 
-impl Workers {
-    /// Starts a thread for each of `all`.
-    pub(super) fn start<A: App>(all: Vec<Jobs<A>>) -> io::Result<Self> {
+impl<A: App> Workers<A> {
+    /// Starts so many threads, called `name` and a number.
+    pub(super) fn start(name: &str, count: usize) -> io::Result<Self> {
         let (is_accepting, accepting) = mpsc::channel(1);
         let (end, ending) = watch::channel(false);
-        let mut threads = Vec::new();
-        for (number, jobs) in all.into_iter().enumerate() {
+        let (mut threads, mut orders) = (Vec::new(), Vec::new());
+        for number in 0..count {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .max_blocking_threads(BLOCKING)
                 .build()?;
             let (is_accepting, ending) = (is_accepting.clone(), ending.clone());
-            let thread = thread::Builder::new().name(format!("worker-{number}"));
+            let (new_orders, given) = mpsc::unbounded_channel();
+            let thread = thread::Builder::new().name(format!("{name}-{number}"));
             threads.push(thread.spawn(move || {
-                runtime.block_on(work(jobs, is_accepting, ending));
+                runtime.block_on(work(given, is_accepting, ending));
                 // A look-up of a name may still hold a thread of its own.
                 runtime.shutdown_background();
             })?);
+            orders.push(new_orders);
         }
         Ok(Self {
             threads,
+            orders,
             accepting,
             end,
         })
     }
 
-    /// Ends when no thread accepts connections any more.
+    /// Gives `job` to the thread of this number.
+    pub(super) fn add(&self, number: usize, job: Option<Job<A>>) {
+        if let (Some(orders), Some(job)) = (self.orders.get(number), job) {
+            // Fails only where the thread has ended, and nothing is served any more.
+            drop(orders.send(Order::Accept(job)));
+        }
+    }
+
+    /// Ends when every thread has said that it is at work: never where one does not.
+    pub(super) async fn answer(&self) {
+        let ask = |orders: &mpsc::UnboundedSender<Order<A>>| {
+            let (answer, answered) = oneshot::channel();
+            drop(orders.send(Order::Answer(answer)));
+            answered
+        };
+        let asked: Vec<_> = self.orders.iter().map(ask).collect();
+        for answered in asked {
+            if answered.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Ends when no thread accepts connections any more, nor will.
     pub(super) async fn accepted(&mut self) {
+        self.orders.clear();
         // Nothing is ever sent: the end of the last sender is the message.
         while self.accepting.recv().await.is_some() {}
     }
@@ -76,25 +113,33 @@ impl Workers {
 }
 
 async fn work<A: App>(
-    jobs: Jobs<A>,
+    mut given: mpsc::UnboundedReceiver<Order<A>>,
     is_accepting: mpsc::Sender<()>,
     mut ending: watch::Receiver<bool>,
 ) {
-    for (bound, intake) in jobs {
-        let is_accepting = is_accepting.clone();
-        tokio::spawn(async move {
-            accept_until_stopped(bound, intake).await;
-            drop(is_accepting);
-        });
+    let accepting = async {
+        while let Some(order) = given.recv().await {
+            match order {
+                Order::Accept(job) => {
+                    tokio::spawn(accept_until_closed(job, is_accepting.clone()));
+                }
+                // Whoever asked may have given up.
+                Order::Answer(answer) => drop(answer.send(())),
+            }
+        }
+        drop(is_accepting);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = accepting => {}
+        _ = ending.wait_for(|end| *end) => {}
     }
-    drop(is_accepting);
-    drop(ending.wait_for(|end| *end).await);
 }
 
-/// Accepts until Vestibule stops. A listener that fails is told of, and the others go on.
-pub(super) async fn accept_until_stopped<A: App>(bound: Bound, intake: Arc<Intake<A>>) {
+/// Accepts until the listener closes. One that fails is told of, and the others go on.
+async fn accept_until_closed<A: App>((bound, current): Job<A>, _is_accepting: mpsc::Sender<()>) {
     let local = bound.local.clone();
-    if let Err(error) = accept(bound, intake).await {
+    if let Err(error) = accept(bound, current).await {
         tracing::error!(%error, "the listener on {local} has failed");
     }
 }

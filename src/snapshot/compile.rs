@@ -20,8 +20,11 @@ use crate::upstream::health::Checks;
 
 /// Compiles a configuration; what only shows now, such as a CA file that holds
 /// no certificate, is reported all at once.
-pub fn compile(config: &Config) -> Result<Snapshot, Diagnostics> {
-    let mut upstreams = Upstreams::default();
+///
+/// What it has in common with `previous` is carried over with all that is known of it: upstreams
+/// with their connections, health and load, the queues before them, and what DNS named.
+pub fn compile(config: &Config, previous: Option<&Snapshot>) -> Result<Snapshot, Diagnostics> {
+    let mut upstreams = Upstreams::in_place_of(previous);
     let sites = config
         .sites
         .iter()
@@ -32,7 +35,14 @@ pub fn compile(config: &Config) -> Result<Snapshot, Diagnostics> {
     let homeservers = config
         .sites
         .iter()
-        .map(|written| homeserver(written, &mut upstreams))
+        .map(|written| {
+            let compiled = homeserver(written, &mut upstreams);
+            let previous = previous.and_then(|p| p.homeserver_of(written.server_name.as_str()));
+            match previous {
+                Some(previous) => compiled.in_place_of(previous),
+                None => compiled,
+            }
+        })
         .map(Arc::new)
         .collect();
     let (upstreams, problems) = upstreams.into_parts();
@@ -61,6 +71,7 @@ pub fn compile(config: &Config) -> Result<Snapshot, Diagnostics> {
         },
         hsts: hsts(config.hsts),
         https_port: https_port(&config.listeners),
+        challenges: None,
     })
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use crate::listen::challenges::Challenges;
 use crate::policy::TrustedProxies;
 use crate::route::{HomeserverId, Sites, UpstreamId};
 use crate::upstream::health::Checks;
@@ -41,6 +42,8 @@ pub struct Snapshot {
     pub hsts: Option<HeaderValue>,
     /// The port of redirects to HTTPS.
     pub https_port: u16,
+    /// What certificate authorities are answered that check a name, where any is asked.
+    pub challenges: Option<Arc<Challenges>>,
 }
 
 /// What one request may cost.
@@ -67,6 +70,13 @@ impl Snapshot {
     /// The upstream of an id that this snapshot gave out.
     pub fn upstream(&self, id: UpstreamId) -> Option<Arc<Upstream>> {
         self.upstreams.get(id.0).cloned()
+    }
+
+    /// The homeserver of the site with this server name.
+    pub fn homeserver_of(&self, server_name: &str) -> Option<&Arc<Homeserver>> {
+        let mut sites = self.sites.iter();
+        let site = sites.find(|site| *site.name == *server_name)?;
+        self.homeserver(site.homeserver)
     }
 
     /// The homeserver of an id that this snapshot gave out.

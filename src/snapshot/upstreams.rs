@@ -1,9 +1,10 @@
-//! Every upstream of a configuration, each once.
+//! Every upstream of a configuration, each once, and the one of before where it stays the same.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::Snapshot;
 use crate::config::{self, Diagnostic, Spanned, UpstreamAddress};
 use crate::route::UpstreamId;
 use crate::upstream::{Address, Ca, Health, Name, Tls, UnusableCa, Upstream};
@@ -15,9 +16,29 @@ pub(super) struct Upstreams {
     problems: Vec<Diagnostic>,
     /// Told of every upstream that comes back.
     returned: Arc<Notify>,
+    /// Those of before that were not met again yet: of routes, and of homeservers.
+    routes_before: Vec<Arc<Upstream>>,
+    processes_before: Vec<Arc<Upstream>>,
 }
 
 impl Upstreams {
+    /// None yet; those that `previous` has as well will be the same.
+    pub(super) fn in_place_of(previous: Option<&Snapshot>) -> Self {
+        let Some(previous) = previous else {
+            return Self::default();
+        };
+        let homeservers = &previous.homeservers;
+        let returned = homeservers
+            .first()
+            .map(|homeserver| homeserver.main().health.returned().clone());
+        Self {
+            returned: returned.unwrap_or_default(),
+            routes_before: previous.upstreams.clone(),
+            processes_before: homeservers.iter().flat_map(|h| h.upstreams()).collect(),
+            ..Self::default()
+        }
+    }
+
     /// The id of a route's upstream; the same address and TLS settings give the same.
     pub(super) fn add(&mut self, written: &config::Upstream) -> UpstreamId {
         let is_same = |known: &config::Upstream| {
@@ -28,7 +49,8 @@ impl Upstreams {
         if let Some(index) = self.known.iter().position(|(known, _)| is_same(known)) {
             return UpstreamId(index);
         }
-        let upstream = self.process(written, None);
+        let upstream = self.upstream(written, None);
+        let upstream = or_before(upstream, &mut self.routes_before);
         self.known.push((written.clone(), upstream));
         UpstreamId(self.known.len() - 1)
     }
@@ -39,15 +61,15 @@ impl Upstreams {
         written: &config::Upstream,
         name: Option<&str>,
     ) -> Arc<Upstream> {
+        let upstream = self.upstream(written, name);
+        or_before(upstream, &mut self.processes_before)
+    }
+
+    fn upstream(&mut self, written: &config::Upstream, name: Option<&str>) -> Upstream {
         let name = name.map_or_else(|| written.url.to_string(), str::to_owned);
         let tls = self.tls(written);
         let health = Health::new(self.returned.clone());
-        Arc::new(Upstream::new(
-            name.into(),
-            address(&written.url),
-            tls,
-            health,
-        ))
+        Upstream::new(name.into(), address(&written.url), tls, health)
     }
 
     pub(super) fn into_parts(self) -> (Vec<Arc<Upstream>>, Vec<Diagnostic>) {
@@ -74,6 +96,15 @@ impl Upstreams {
             name: name.trim_start_matches('[').trim_end_matches(']').into(),
             ca,
         })
+    }
+}
+
+/// The one of before that is the same, else `upstream`.
+fn or_before(upstream: Upstream, before: &mut Vec<Arc<Upstream>>) -> Arc<Upstream> {
+    let same = before.iter().position(|known| known.is_same(&upstream));
+    match same {
+        Some(index) => before.swap_remove(index),
+        None => Arc::new(upstream),
     }
 }
 

@@ -20,7 +20,6 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use prometheus::core::{Atomic, GenericCounter};
-use time::OffsetDateTime;
 
 pub use access_log::{AccessLogError, AccessLogTarget, LogFormat, access_line};
 pub use guard::{ConnectionGuard, InFlightGuard};
@@ -265,16 +264,28 @@ impl Telemetry {
         family.with([], |gauge| gauge.set(tokens));
     }
 
-    /// This version of the configuration is in force, from now on.
-    pub fn configuration_version(&self, version: i64) {
+    /// This version of the configuration is in force since `loaded`, in seconds since 1970.
+    pub fn configuration_version(&self, version: i64, loaded: i64) {
         let families = &self.metrics.families;
-        let now = OffsetDateTime::now_utc().unix_timestamp();
         families
             .configuration_version
             .with([], |gauge| gauge.set(version));
         families
             .configuration_loaded
-            .with([], |gauge| gauge.set(now));
+            .with([], |gauge| gauge.set(loaded));
+        families
+            .configuration_current
+            .with([], |gauge| gauge.set(1));
+    }
+
+    /// A reload was tried.
+    pub fn reloaded(&self, is_done: bool) {
+        let families = &self.metrics.families;
+        let result = if is_done { "done" } else { "failed" };
+        families.configuration_reloads.with([result], count);
+        families
+            .configuration_current
+            .with([], |gauge| gauge.set(is_done.into()));
     }
 
     /// All metrics in Prometheus' text format ([`METRICS_CONTENT_TYPE`]).

@@ -146,7 +146,7 @@ fn recorders_use_the_declared_labels() {
     telemetry.head_refused("*:80", None, 431, "head_too_large");
     telemetry.upstream_error("main", "connect_refused");
     telemetry.certificate_expiry("example.com", 1_800_000_000);
-    telemetry.configuration_version(1);
+    telemetry.configuration_version(1, 1_700_000_000);
     let series = series(&telemetry);
     for (name, expected) in [
         (

@@ -16,8 +16,8 @@ const RESOLVED_FOR: Duration = Duration::from_secs(10);
 /// How long one look-up may take.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where to connect.
-#[derive(Debug)]
+/// Where to connect. Two names are equal whatever was found out about either.
+#[derive(Debug, PartialEq, Eq)]
 pub enum Address {
     /// A fixed address.
     Socket(SocketAddr),
@@ -46,6 +46,14 @@ struct Known {
     /// How the last one failed, where none has found any yet.
     failure: Option<(io::ErrorKind, String)>,
 }
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.host, self.port) == (&other.host, other.port)
+    }
+}
+
+impl Eq for Name {}
 
 impl Name {
     /// A name that is not looked up yet.

@@ -11,7 +11,10 @@ use rustls_pki_types::pem::{self, PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// The certificates of a PEM file.
-pub struct Ca(Arc<CaType>);
+pub struct Ca {
+    certificates: Vec<CertificateDer<'static>>,
+    parsed: Arc<CaType>,
+}
 
 /// Why a file cannot be used as a CA.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +33,7 @@ pub enum UnusableCa {
 impl Ca {
     /// Reads a PEM file of one or more certificates.
     pub fn read(path: &Path) -> Result<Self, UnusableCa> {
-        let certificates: Vec<CertificateDer<'_>> =
+        let certificates: Vec<CertificateDer<'static>> =
             CertificateDer::pem_file_iter(path)?.collect::<Result<_, _>>()?;
         if certificates.is_empty() {
             return Err(UnusableCa::Empty);
@@ -40,20 +43,30 @@ impl Ca {
             X509Certificate::from_der(der).map_err(|_| UnusableCa::Malformed)?;
             Ok(WrappedX509::new(der.to_vec(), parse_x509))
         });
-        Ok(Self(
-            wrapped.collect::<Result<Vec<_>, UnusableCa>>()?.into(),
-        ))
+        let parsed = wrapped.collect::<Result<Vec<_>, UnusableCa>>()?.into();
+        Ok(Self {
+            certificates,
+            parsed,
+        })
     }
 
     /// As pingora wants them.
     pub(super) fn certificates(&self) -> Arc<CaType> {
-        self.0.clone()
+        self.parsed.clone()
     }
 }
 
+impl PartialEq for Ca {
+    fn eq(&self, other: &Self) -> bool {
+        self.certificates == other.certificates
+    }
+}
+
+impl Eq for Ca {}
+
 impl fmt::Debug for Ca {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ca").field(&self.0.len()).finish()
+        f.debug_tuple("Ca").field(&self.certificates.len()).finish()
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Worker {
 }
 
 /// A DNS name that stands for processes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Discovered {
     /// The worker, after which they are called.
     pub worker: Arc<str>,
@@ -114,6 +114,35 @@ impl Homeserver {
             groups: Group::ALL.iter().map(of_group).collect(),
             workers: Mutex::new(workers),
         }
+    }
+
+    /// The same in place of `previous`: whoever waits for a turn there waits here, and the
+    /// processes that DNS named stay until it names others.
+    #[must_use]
+    pub fn in_place_of(mut self, previous: &Self) -> Self {
+        for (of_group, before) in self.groups.iter_mut().zip(&previous.groups) {
+            of_group.queue = before.queue.clone();
+        }
+        let workers = self.workers.get_mut();
+        let workers = workers.unwrap_or_else(PoisonError::into_inner);
+        for worker in workers.iter_mut() {
+            if let Some(discovered) = &worker.discovered {
+                worker.members = previous.found(discovered);
+            }
+        }
+        for (group, of_group) in Group::ALL.iter().zip(&self.groups) {
+            of_group.members.store(Arc::new(members(workers, *group)));
+        }
+        self
+    }
+
+    /// The processes that DNS named for `discovered`.
+    pub fn found(&self, discovered: &Discovered) -> Vec<Arc<Upstream>> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut same = workers
+            .iter()
+            .filter(|worker| worker.discovered.as_ref() == Some(discovered));
+        same.next().map_or_else(Vec::new, |w| w.members.clone())
     }
 
     /// The main process.

@@ -27,7 +27,7 @@ pub use address::{Address, Name};
 pub use ask::NoAnswer;
 pub use ca::{Ca, UnusableCa};
 pub use connection::{Broken, Connection, Progress};
-pub use discovery::{Discovery, Member, NoResolver, Records, system_resolver};
+pub use discovery::{Discovery, Member, NoResolver, Records, Resolver, system_resolver};
 pub use health::{Health, State};
 pub use homeserver::{Choice, Discovered, Homeserver, How, Worker};
 pub use load::Load;
@@ -75,7 +75,7 @@ pub struct GroupLimits {
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// How an upstream is spoken to by TLS.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Tls {
     /// The name that its certificate must have.
     pub name: String,
@@ -125,6 +125,16 @@ impl Upstream {
             load: Load::default(),
             warnings: Warnings::default(),
         }
+    }
+
+    /// Whether `other` is the same process, spoken to in the same way.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.address == other.address && self.tls == other.tls
+    }
+
+    /// A number that no other upstream of this run of the program has.
+    pub fn number(&self) -> u64 {
+        self.pool
     }
 
     /// Notes that it took no connection.

@@ -28,8 +28,8 @@ async fn a_request_under_way_is_answered() {
         .await
         .unwrap();
     homeserver.begun(1).await;
-    vestibule.stop();
     let address = vestibule.address(Door::Plain);
+    vestibule.stop();
     eventually("the listener closes", async || {
         TcpStream::connect(address).await.is_err()
     })
@@ -183,5 +183,36 @@ async fn an_idle_http2_client_that_confirms_nothing_does_not_hold_up_the_end() {
         .unwrap();
     vestibule.stop();
     // Well before `timeouts.drain`.
+    vestibule.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_succeeded_leaves_idle_connections_one_more_request() {
+    let (homeserver, vestibule, gate) = start("").await;
+    let ask = Request::get("/_matrix/x");
+    let mut used = vestibule.raw(Door::Tls).await;
+    assert_eq!(used.ask(&ask).await.status, 200);
+    let mut unused = vestibule.raw(Door::Plain).await;
+    let mut over_2 = vestibule.frames(Door::Tls).await;
+    over_2.send(get(1, HOST, "/_matrix/x")).await;
+    assert_eq!(over_2.outcome(1).await.status, Some(200));
+    let mut busy = vestibule.raw(Door::Plain).await;
+    busy.send(Request::get(SYNC).bytes()).await;
+    homeserver.begun(2).await;
+    let plain = vestibule.address(Door::Plain);
+    vestibule.retire();
+    over_2.closed().await;
+    let refused = async || TcpStream::connect(plain).await.is_err();
+    eventually("the listener closes", refused).await;
+    for client in [&mut used, &mut unused] {
+        let last = client.ask(&ask).await;
+        assert_eq!(
+            (last.status, last.header("connection")),
+            (200, Some("close"))
+        );
+        assert_eq!(client.closed().await, b"");
+    }
+    gate.open();
+    assert_eq!(busy.response().await.status, 200);
     vestibule.ended().await;
 }

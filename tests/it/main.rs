@@ -35,6 +35,7 @@ mod logs;
 mod long_poll;
 mod proxy_protocol;
 mod redirects;
+mod reload;
 mod routes;
 mod sites;
 mod smuggling;

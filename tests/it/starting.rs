@@ -2,6 +2,7 @@
 
 use tokio::net::TcpListener;
 use vestibule::config::Config;
+use vestibule::listen::socket::Available;
 
 use crate::support::{Door, Homeserver, Request, Vestibule, config};
 
@@ -52,7 +53,9 @@ async fn an_address_in_use_is_named_and_nothing_stays_open() {
     );
     let text = config::text(&listeners, "http://127.0.0.1:1", state.path());
     let config = Config::parse("test.toml", &text).unwrap();
-    let error = vestibule::runtime::start(&config).err().expect("no start");
+    let error = vestibule::runtime::start(config, Available::default())
+        .err()
+        .expect("no start");
     assert!(error.to_string().contains(&taken.to_string()), "{error}");
     assert!(std::os::unix::net::UnixStream::connect(socket).is_err());
 }

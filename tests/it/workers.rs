@@ -272,6 +272,9 @@ async fn a_worker_takes_so_many_at_a_time_and_the_others_wait_their_turn() {
         }
         clients.push(client);
     }
+    let vestibule = &deployment.vestibule;
+    let in_flight = async || vestibule.metric("vestibule_requests_in_flight", &[]).await;
+    eventually("the third waits", async || in_flight().await >= 3.0).await;
     eventually("a fourth is told to come again", async || {
         let answer = deployment.vestibule.raw(Door::Plain).await;
         let mut answer = answer;

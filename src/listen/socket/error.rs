@@ -100,6 +100,11 @@ impl BindError {
         }
     }
 
+    /// Something else that the system says of `address`.
+    pub fn of(name: &str, address: &Address, source: io::Error) -> Self {
+        Self::new(name, address, BindProblem::Other { source })
+    }
+
     /// Whether the machine lacks the family. An IPv6 that is switched off by
     /// `disable_ipv6` shows as an address that no interface has.
     pub(super) fn is_family_missing(&self) -> bool {

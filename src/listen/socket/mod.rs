@@ -4,22 +4,25 @@
 //! when it is handed over, so that every address is known to be free before
 //! the first connection is served.
 
+mod available;
 mod error;
 mod unix;
 
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+pub use available::Available;
 pub use error::{BindError, BindProblem};
 
 /// Connections that may wait to be accepted; the kernel caps it at
 /// `net.core.somaxconn`, which is 4096 on current kernels.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// How often `*:0` looks for a port that is free in both families.
 const FREE_PORT_ATTEMPTS: usize = 16;
@@ -77,17 +80,47 @@ impl Bound {
 
 impl Bound {
     /// Another socket for the same address: the kernel spreads connections over both
-    /// (`SO_REUSEPORT`). Of a unix socket it is the same one once more.
+    /// (`SO_REUSEPORT`). Where that is not allowed, as for one that systemd has opened, and for
+    /// unix sockets, it is another handle of the same one.
     pub fn share(&self) -> io::Result<Self> {
         let kind = match &self.kind {
-            Kind::Tcp(listener) => Kind::Tcp(bind_tcp(listener.local_addr()?, Sharing::Yes)?),
-            Kind::Unix(listener) => Kind::Unix(listener.try_clone()?),
+            Kind::Tcp(listener) if SockRef::from(listener).reuse_port()? => {
+                Kind::Tcp(bind_tcp(listener.local_addr()?, Sharing::Yes)?)
+            }
+            kind @ (Kind::Tcp(_) | Kind::Unix(_)) => kind.try_clone()?,
         };
-        Ok(Self {
+        Ok(self.with(kind))
+    }
+
+    /// Another handle of the same socket.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(self.with(self.kind.try_clone()?))
+    }
+
+    fn with(&self, kind: Kind) -> Self {
+        Self {
             name: self.name.clone(),
             kind,
             local: self.local.clone(),
+        }
+    }
+}
+
+impl Kind {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),
+            Self::Unix(listener) => Self::Unix(listener.try_clone()?),
         })
+    }
+}
+
+impl AsFd for Bound {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.kind {
+            Kind::Tcp(listener) => listener.as_fd(),
+            Kind::Unix(listener) => listener.as_fd(),
+        }
     }
 }
 
@@ -115,41 +148,73 @@ pub enum BindNote {
 /// The sockets of one address.
 #[derive(Debug)]
 pub struct Binding {
-    /// One socket, or two for [`Address::AnyInterface`]: IPv4 before IPv6.
+    /// One socket, or two for [`Address::AnyInterface`]: IPv4 before IPv6. Of sockets that were
+    /// there already it is all of them.
     pub sockets: Vec<Bound>,
     /// What is worth a line in the log.
     pub notes: Vec<BindNote>,
 }
 
-/// Binds `address` for the listener `name`; TCP port 0 takes a free port.
+/// Opens `address` for the listener `name`: takes what is `available`, and binds the rest. TCP
+/// port 0 takes a free port.
 ///
 /// A unix socket file that nobody answers on is replaced; one that is in use,
 /// or a file that is no socket, is an error.
-pub fn bind(name: &str, address: &Address) -> Result<Binding, BindError> {
+pub fn open(
+    name: &str,
+    address: &Address,
+    available: &mut Available,
+) -> Result<Binding, BindError> {
     let fail = |problem| BindError::new(name, address, problem);
-    let tcp = |socket_address| {
-        let listener = bind_tcp(socket_address, Sharing::No)
-            .map_err(|source| fail(BindProblem::of_tcp(source, socket_address)))?;
-        tcp_bound(name, listener).map_err(|source| fail(BindProblem::Other { source }))
+    let all = |listeners: Vec<TcpListener>| {
+        let bound = listeners.into_iter().map(|it| tcp_bound(name, it));
+        let bound = bound.collect::<io::Result<Vec<_>>>();
+        bound.map_err(|source| fail(BindProblem::Other { source }))
+    };
+    let tcp = |socket_address, available: &mut Available| {
+        let mut listeners = available.take_tcp(socket_address);
+        if listeners.is_empty() {
+            let listener = bind_tcp(socket_address, Sharing::No)
+                .map_err(|source| fail(BindProblem::of_tcp(source, socket_address)))?;
+            listeners.push(listener);
+        }
+        all(listeners)
     };
     match address {
         Address::Tcp(socket_address) => Ok(Binding {
-            sockets: vec![tcp(*socket_address)?],
+            sockets: tcp(*socket_address, available)?,
             notes: Vec::new(),
         }),
-        Address::AnyInterface(port) => bind_both(name, address, *port, tcp),
+        Address::AnyInterface(port) => match available.take_of_both_families(*port) {
+            of_both if of_both.is_empty() => {
+                bind_both(name, address, *port, |wanted| tcp(wanted, available))
+            }
+            of_both => Ok(Binding {
+                sockets: all(of_both)?,
+                notes: Vec::new(),
+            }),
+        },
         Address::Unix(path) => {
-            let listener = unix::bind(path, BACKLOG).map_err(fail)?;
+            let mut listeners = available.take_unix(path);
+            if listeners.is_empty() {
+                listeners.push(unix::bind(path, BACKLOG).map_err(fail)?);
+            }
+            let bound = |listener| Bound {
+                name: name.to_owned(),
+                kind: Kind::Unix(listener),
+                local: address.to_string(),
+            };
             Ok(Binding {
-                sockets: vec![Bound {
-                    name: name.to_owned(),
-                    kind: Kind::Unix(listener),
-                    local: address.to_string(),
-                }],
+                sockets: listeners.into_iter().map(bound).collect(),
                 notes: Vec::new(),
             })
         }
     }
+}
+
+/// The same where nothing is open yet.
+pub fn bind(name: &str, address: &Address) -> Result<Binding, BindError> {
+    open(name, address, &mut Available::default())
 }
 
 /// Both families on one port. One socket each rather than a dual-stack one:
@@ -158,42 +223,34 @@ fn bind_both(
     name: &str,
     address: &Address,
     port: u16,
-    tcp: impl Fn(SocketAddr) -> Result<Bound, BindError>,
+    mut tcp: impl FnMut(SocketAddr) -> Result<Vec<Bound>, BindError>,
 ) -> Result<Binding, BindError> {
-    let v4 = |port| tcp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
-    let v6 = |port| tcp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
+    let v4 = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let v6 = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    let (name, address) = (name.to_owned(), address.to_string());
     let mut attempts = if port == 0 { FREE_PORT_ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
-        let first = match v4(port) {
+        let mut sockets = match tcp(v4(port)) {
             Ok(bound) => bound,
             Err(error) if error.is_family_missing() => {
                 return Ok(Binding {
-                    sockets: vec![v6(port)?],
-                    notes: vec![BindNote::NoIpv4 {
-                        name: name.to_owned(),
-                        address: address.to_string(),
-                    }],
+                    sockets: tcp(v6(port))?,
+                    notes: vec![BindNote::NoIpv4 { name, address }],
                 });
             }
             Err(error) => return Err(error),
         };
-        let chosen = first.socket_address().map_or(port, |a| a.port());
-        match v6(chosen) {
+        let chosen = sockets.first().and_then(Bound::socket_address);
+        match tcp(v6(chosen.map_or(port, |a| a.port()))) {
             Ok(second) => {
-                return Ok(Binding {
-                    sockets: vec![first, second],
-                    notes: Vec::new(),
-                });
+                sockets.extend(second);
+                let notes = Vec::new();
+                return Ok(Binding { sockets, notes });
             }
             Err(error) if error.is_family_missing() => {
-                return Ok(Binding {
-                    sockets: vec![first],
-                    notes: vec![BindNote::NoIpv6 {
-                        name: name.to_owned(),
-                        address: address.to_string(),
-                    }],
-                });
+                let notes = vec![BindNote::NoIpv6 { name, address }];
+                return Ok(Binding { sockets, notes });
             }
             Err(error) if error.is_in_use() && attempts > 0 => {}
             Err(error) => return Err(error),

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::StatusCode;
 use pingora::http::ResponseHeader;
@@ -134,11 +135,12 @@ impl Door {
             connections: Connections::new(&limits),
             limits: Arc::new(limits),
             telemetry: Arc::new(Telemetry::start(settings).unwrap()),
+            closing: shutdown.clone(),
             shutdown,
         };
         let connections = Arc::clone(&intake.connections);
         let telemetry = Arc::clone(&intake.telemetry);
-        tokio::spawn(accept(bound, Arc::new(intake)));
+        tokio::spawn(accept(bound, Arc::new(ArcSwap::from_pointee(intake))));
         Self {
             address,
             connections,

@@ -29,7 +29,8 @@ const LONGEST_TARGET: usize = 256;
 
 /// A request for a document that everybody gets alike.
 pub(super) struct Asked {
-    /// Site, host and target: `example.org example.org/_matrix/client/versions`.
+    /// The homeserver's number, so that nothing is of another that had its place before, host and
+    /// target: `7 example.org/_matrix/client/versions`.
     pub key: Vec<u8>,
     pub kind: Kind,
     /// The endpoint, for metrics.
@@ -84,9 +85,11 @@ impl Asked {
             None => (&*site.server_host).into(),
         };
         // Others may be made up without end.
+        let homeserver = ctx.snapshot.homeserver(site.homeserver)?;
+        let number = homeserver.main().number().to_string();
         let is_known = site.hosts.iter().any(|known| **known == *host);
         (is_plain && is_known).then(|| Self {
-            key: [site.name.as_bytes(), b" ", host.as_bytes(), &head.target].concat(),
+            key: [number.as_bytes(), b" ", host.as_bytes(), &head.target].concat(),
             kind,
             template: identity.endpoint.template,
             wants_new: wants_new(&head.fields),

@@ -164,7 +164,11 @@ families! {
     /// The configuration in force: 1 at the start, one more with each reload.
     configuration_version: IntGauge [] = "vestibule_configuration_version";
     /// When the configuration in force was loaded, as Unix time.
-    configuration_loaded: IntGauge [] = "vestibule_configuration_loaded_timestamp_seconds";
+    configuration_loaded: IntGauge [] = "vestibule_configuration_loaded_time_seconds";
+    /// Reloads by result: `done`, or `failed`, which changes nothing.
+    configuration_reloads: IntCounter ["result"] = "vestibule_configuration_reloads_total";
+    /// 0 where the last reload failed, and the file is not what is in force.
+    configuration_current: IntGauge [] = "vestibule_configuration_last_reload_successful";
     /// Always 1; the label tells which build runs.
     build_info: IntGauge ["version"] = "vestibule_build_info";
     /// When this process started, as Unix time.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hickory_resolver::TokioResolver;
+pub use hickory_resolver::TokioResolver as Resolver;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::rdata::SRV;
@@ -13,6 +13,7 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use pingora_timeout::{sleep, timeout};
 use tokio::sync::{Notify, watch};
 
+use super::Discovered;
 use crate::telemetry::Telemetry;
 
 /// The least time between two look-ups, also where the records live for less, or somebody hurries.
@@ -48,9 +49,10 @@ pub enum Records {
     Srv,
 }
 
-/// Who is behind one name. Nobody, until [`watch`](Self::watch) has found somebody.
+/// Who is behind one name. Nobody but who was found before, until [`watch`](Self::watch) has found
+/// somebody.
 pub struct Discovery {
-    resolver: TokioResolver,
+    resolver: Resolver,
     worker: Arc<str>,
     name: Box<str>,
     records: Records,
@@ -66,9 +68,9 @@ pub struct NoResolver(String);
 
 /// A resolver as the system configures it (`/etc/resolv.conf`, `/etc/hosts`), search domains
 /// included.
-pub fn system_resolver() -> Result<TokioResolver, NoResolver> {
+pub fn system_resolver() -> Result<Resolver, NoResolver> {
     let no_resolver = |error: NetError| NoResolver(error.to_string());
-    let mut builder = TokioResolver::builder_tokio().map_err(no_resolver)?;
+    let mut builder = Resolver::builder_tokio().map_err(no_resolver)?;
     // What is asked again is meant to be asked again.
     builder.options_mut().cache_size = 0;
     builder.build().map_err(no_resolver)
@@ -87,20 +89,19 @@ struct Answer {
 }
 
 impl Discovery {
-    /// Who is behind `name`, which stands for the processes of `worker`.
+    /// Who is behind the name of `discovered`, where `known` were found before.
     pub fn new(
-        resolver: TokioResolver,
-        worker: Arc<str>,
-        name: &str,
-        records: Records,
+        resolver: Resolver,
+        discovered: Discovered,
+        known: &[Member],
         telemetry: Arc<Telemetry>,
     ) -> Self {
         Self {
             resolver,
-            worker,
-            name: name.into(),
-            records,
-            members: watch::Sender::default(),
+            worker: discovered.worker,
+            name: discovered.host,
+            records: discovered.records,
+            members: watch::Sender::new(known.into()),
             hurry: Notify::new(),
             telemetry,
         }

@@ -57,13 +57,13 @@ impl Dns {
         self.zone.lock().unwrap().questions
     }
 
-    fn resolver(&self) -> TokioResolver {
+    fn resolver(&self) -> Resolver {
         let mut connection = ConnectionConfig::udp();
         connection.port = self.address.port();
         let server = NameServerConfig::new(self.address.ip(), true, vec![connection]);
         let config = ResolverConfig::from_name_servers(vec![server]);
         let provider = TokioRuntimeProvider::default();
-        let mut builder = TokioResolver::builder_with_config(config, provider);
+        let mut builder = Resolver::builder_with_config(config, provider);
         let options = builder.options_mut();
         options.cache_size = 0;
         options.attempts = 1;
@@ -79,9 +79,12 @@ impl Dns {
         };
         let discovery = Arc::new(Discovery::new(
             self.resolver(),
-            "generic".into(),
-            "generic.example.",
-            records,
+            Discovered {
+                worker: "generic".into(),
+                host: "generic.example.".into(),
+                records,
+            },
+            &[],
             Arc::new(Telemetry::start(settings).unwrap()),
         ));
         let seen = Seen(discovery.members());

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Mutex;
 
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use vestibule::config::Config;
-use vestibule::runtime::{self, Running};
+use vestibule::listen::socket::Available;
+use vestibule::runtime::{self, NotInForce, Reloaded, Running};
 
 use super::frames::Frames;
 use super::h2_client::H2;
@@ -38,7 +40,8 @@ impl Door {
 
 /// The running program.
 pub(crate) struct Vestibule {
-    running: Running,
+    running: Mutex<Running>,
+    homeserver: String,
     state: TempDir,
 }
 
@@ -57,17 +60,38 @@ impl Vestibule {
         let text = config::text(extra, homeserver, state.path());
         let config = Config::parse("test.toml", &text);
         let config = config.unwrap_or_else(|e| panic!("{}", e.render(false)));
-        let running = within("the program starts", async { runtime::start(&config) }).await;
+        let starting = async { runtime::start(config, Available::default()) };
+        let running = within("the program starts", starting).await;
         let running = running.unwrap_or_else(|e| panic!("{e}"));
-        Self { running, state }
+        Self {
+            running: Mutex::new(running),
+            homeserver: homeserver.to_owned(),
+            state,
+        }
+    }
+
+    /// Reloads with `extra` merged over the usual configuration.
+    pub(crate) fn reload(&self, extra: &str) -> Result<Reloaded, NotInForce> {
+        let text = config::text(extra, &self.homeserver, self.state());
+        self.running
+            .lock()
+            .unwrap()
+            .reload(Config::parse("test.toml", &text))
     }
 
     pub(crate) fn address(&self, door: Door) -> SocketAddr {
-        self.running.addresses()[door as usize].1
+        self.running.lock().unwrap().addresses()[door as usize].1
+    }
+
+    /// Every address that is listened on, in the order of the configuration.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let addresses = self.running.lock().unwrap().addresses();
+        addresses.into_iter().map(|(_, address)| address).collect()
     }
 
     pub(crate) fn admin_address(&self) -> SocketAddr {
-        self.running.admin_address().expect("an admin address")
+        let running = self.running.lock().unwrap();
+        running.admin_address().expect("an admin address")
     }
 
     /// The state folder.
@@ -82,12 +106,18 @@ impl Vestibule {
 
     /// Begins the drain.
     pub(crate) fn stop(&self) {
-        self.running.stop();
+        self.running.lock().unwrap().stop();
+    }
+
+    /// Begins the end of a process that another one serves in place of.
+    pub(crate) fn retire(&self) {
+        self.running.lock().unwrap().retire();
     }
 
     /// Waits for the end; the report as a person reads it.
     pub(crate) async fn ended(self) -> String {
-        let report = within("the drain ends", self.running.wait()).await;
+        let running = self.running.into_inner().unwrap();
+        let report = within("the drain ends", running.wait()).await;
         format!("{report:?}")
     }
 
@@ -172,6 +202,12 @@ impl Vestibule {
         Raw::new(stream)
             .ask(&Request::get(path).host("127.0.0.1"))
             .await
+    }
+
+    /// One request to the admin listener where that is `unix:$state/admin.sock`.
+    pub(crate) async fn admin_by_socket(&self, request: &Request) -> Response {
+        let stream = UnixStream::connect(self.state().join("admin.sock")).await;
+        Raw::new(stream.unwrap()).ask(request).await
     }
 
     /// The value of a metric: all samples of `name` whose labels hold every one of `labels`.

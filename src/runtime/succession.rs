@@ -1,0 +1,137 @@
+//! Another process in place of this one, from the same command line: it gets the listening
+//! sockets, so that no connection is refused, and says when it serves.
+//!
+//! The sockets are handed over as systemd does it (`LISTEN_FDS`, `sd_listen_fds(3)`), and with them
+//! one end of a pair of datagram sockets, on which the successor says that it is ready.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use command_fds::{CommandFdExt, FdMapping};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::Running;
+use crate::listen::socket::Available;
+
+/// How long a successor may take until it serves.
+const START: Duration = Duration::from_mins(2);
+
+/// What it says then.
+const READY: &[u8] = b"ready";
+
+/// The first file descriptor that is handed over, as systemd counts.
+const FIRST: i32 = 3;
+
+/// Why no other process has taken this one's place, which goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSuccessor {
+    /// The program is not where it was, or cannot be run.
+    #[error("{} cannot be run: {source}", program.display())]
+    Program {
+        /// The file.
+        program: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The sockets cannot be handed over.
+    #[error("the sockets cannot be handed over: {0}")]
+    Sockets(#[from] io::Error),
+    /// It ended before it served; its own log says why.
+    #[error("it ended before it served ({0}); what it wrote before this line says why")]
+    Ended(std::process::ExitStatus),
+    /// It took too long.
+    #[error("it does not serve after {} s", START.as_secs())]
+    Late,
+}
+
+/// A process that serves in place of this one.
+#[derive(Debug)]
+pub struct Successor {
+    /// Its number.
+    pub process: u32,
+}
+
+/// The process whose place this one takes.
+#[derive(Debug)]
+pub struct Predecessor(UnixDatagram);
+
+impl Predecessor {
+    /// Tells it that this process serves.
+    pub fn tell(self) -> io::Result<()> {
+        self.0.send(READY).map(drop)
+    }
+}
+
+/// The sockets that the environment hands over, and to whom it is to be said that they are
+/// served.
+pub fn inherited() -> io::Result<(Available, Option<Predecessor>)> {
+    let (available, predecessor) = Available::from_environment()?;
+    Ok((available, predecessor.map(Predecessor)))
+}
+
+impl Running {
+    /// Runs `program` with the arguments of this process, and waits until it serves. After that
+    /// this one should [`retire`](Self::retire); after an error it goes on as if nothing had been.
+    pub async fn hand_over(&self, program: PathBuf) -> Result<Successor, NoSuccessor> {
+        let (ours, theirs) = UnixDatagram::pair()?;
+        ours.set_nonblocking(true)?;
+        let ours = tokio::net::UnixDatagram::from_std(ours)?;
+        let mut child = self.run(&program, theirs)?;
+        let mut word = [0; READY.len() + 1];
+        let ended = tokio::select! {
+            said = timeout(START, ours.recv(&mut word)) => match said {
+                Ok(Ok(length)) if word.get(..length) == Some(READY) => None,
+                Ok(_) | Err(_) => Some(NoSuccessor::Late),
+            },
+            ended = child.wait() => Some(NoSuccessor::Ended(ended?)),
+        };
+        match (ended, child.id()) {
+            (None, Some(process)) => {
+                // Whoever starts processes looks after them until they end.
+                tokio::spawn(async move { child.wait().await });
+                Ok(Successor { process })
+            }
+            (error, _) => {
+                drop(child.kill().await);
+                Err(error.unwrap_or(NoSuccessor::Late))
+            }
+        }
+    }
+
+    fn run(&self, program: &PathBuf, ready: UnixDatagram) -> Result<Child, NoSuccessor> {
+        let sockets = self.doors.sockets().chain(self.admin.sockets());
+        let mut handed = sockets
+            .map(|socket| socket.as_fd().try_clone_to_owned())
+            .collect::<io::Result<Vec<_>>>()?;
+        handed.push(ready.into());
+        let mut command = std::process::Command::new(program);
+        command
+            .args(std::env::args_os().skip(1))
+            .stdin(Stdio::null());
+        // Without LISTEN_PID: nobody knows the number of a process before it is there.
+        command.env("LISTEN_FDS", handed.len().to_string());
+        for name in ["LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_PID"] {
+            command.env_remove(name);
+        }
+        let mappings = handed
+            .into_iter()
+            .zip(FIRST..)
+            .map(|(parent_fd, child_fd)| FdMapping {
+                parent_fd,
+                child_fd,
+            });
+        let collision = |error: command_fds::FdMappingCollision| io::Error::other(error);
+        command.fd_mappings(mappings.collect()).map_err(collision)?;
+        Command::from(command)
+            .spawn()
+            .map_err(|source| NoSuccessor::Program {
+                program: program.clone(),
+                source,
+            })
+    }
+}
