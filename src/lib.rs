@@ -14,6 +14,7 @@
 //! | [`message`] | HTTP heads, whose fields keep their order and spelling, and the decoder of chunks |
 //! | [`route`] | (site, method, raw path) to a route |
 //! | [`synapse`] | what Synapse's own files say: import, and what is wrong beside a configuration |
+//! | [`migrate`] | configurations of other proxies, read and written anew as ours |
 //! | [`policy`] | checks and header rules as pure functions |
 //! | [`upstream`] | where requests go: addresses, deadlines, pools, connections |
 //! | [`proxy`] | the life of a request in order, and the one `ProxyHttp`, for tunnels |
@@ -31,6 +32,7 @@ pub mod federation;
 pub mod listen;
 pub mod matrix;
 pub mod message;
+pub mod migrate;
 pub mod policy;
 pub mod proxy;
 pub mod route;

@@ -32,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("matrix", &[]),
     ("message", &[]),
     ("config", &["matrix"]),
+    ("migrate", &["config", "matrix"]),
     ("synapse", &["config", "matrix"]),
     ("policy", &["matrix", "message"]),
     ("route", &["matrix", "message", "policy"]),
@@ -56,10 +57,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("federation", &["matrix", "message"]),
+    ("federation", &["config", "matrix", "message"]),
     (
         "admin",
         &[
+            "federation",
             "listen",
             "matrix",
             "message",
@@ -74,6 +76,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "acme",
             "admin",
             "config",
+            "federation",
             "listen",
             "matrix",
             "policy",
@@ -94,6 +97,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "listen",
             "matrix",
             "message",
+            "migrate",
             "policy",
             "proxy",
             "route",
@@ -111,7 +115,7 @@ const KNOWS_THE_ENGINE: &[&str] = &["admin", "listen", "proxy", "runtime", "upst
 
 /// Modules of pure functions over data: what they answer depends on what they
 /// are given, so a table of inputs tests them.
-const PURE: &[&str] = &["matrix", "message", "policy", "route", "synapse"];
+const PURE: &[&str] = &["matrix", "message", "migrate", "policy", "route", "synapse"];
 const IMPURE: &[&str] = &[
     "async ",
     ".await",

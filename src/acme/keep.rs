@@ -220,7 +220,7 @@ impl Acme {
         record.failures = record.failures.saturating_add(1);
         let wait = schedule::wait(
             record.failures,
-            trouble.is_rate_limit(),
+            trouble.failed(),
             trouble.retry_after(),
             schedule::fraction((name, now.unix_timestamp())),
         );
@@ -314,7 +314,8 @@ impl Acme {
                 (order, pending)
             }
             _ => match order::place(&account, &wish).await {
-                Err(trouble) if trouble.is_already_replaced() => {
+                // A certificate matters more than what the authority makes of the old one.
+                Err(trouble) if wish.replaces.is_some() && trouble.may_be_of_replacing() => {
                     wish.replaces = None;
                     order::place(&account, &wish).await?
                 }

@@ -21,6 +21,10 @@ const WAITS: [Duration; 8] = [
     Duration::hours(6),
 ];
 
+/// The same while the authority is not reached at all, which costs it nothing: at boot the network
+/// may not be up yet.
+const UNREACHED: [Duration; 2] = [Duration::seconds(10), Duration::seconds(30)];
+
 /// The least that is waited once an authority said that it was asked too often.
 const RATE_LIMITED: Duration = Duration::hours(1);
 
@@ -88,21 +92,32 @@ pub(super) fn at(unix: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
+/// What is known of a failure that says how soon to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// The authority was not reached.
+    Unreached,
+    /// It was asked too often.
+    RateLimited,
+    /// Anything else.
+    Otherwise,
+}
+
 /// How long to wait after `failures` in a row, of which the last may have brought a wish of the
 /// authority. `fraction` spreads by a tenth.
 pub(super) fn wait(
     failures: u32,
-    is_rate_limited: bool,
+    last: Failed,
     asked_for: Option<Duration>,
     fraction: f64,
 ) -> Duration {
     let step = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
-    let last = WAITS.len() - 1;
-    let own = WAITS.get(step.min(last)).copied().unwrap_or(RATE_LIMITED);
-    let least = if is_rate_limited {
-        own.max(RATE_LIMITED)
-    } else {
-        own
+    let own = WAITS.get(step.min(WAITS.len() - 1)).copied();
+    let own = own.unwrap_or(RATE_LIMITED);
+    let least = match last {
+        Failed::Unreached => UNREACHED.get(step).copied().unwrap_or(own),
+        Failed::RateLimited => own.max(RATE_LIMITED),
+        Failed::Otherwise => own,
     };
     let asked_for = asked_for.unwrap_or_default().min(LONGEST_WAIT);
     let wait = least.max(asked_for);
@@ -138,6 +153,7 @@ pub(super) fn urgency(validity: Option<Validity>, now: OffsetDateTime) -> Urgenc
 
 #[cfg(test)]
 mod tests {
+    use super::Failed::{Otherwise, RateLimited, Unreached};
     use super::*;
 
     const DAY: i64 = 24 * 3600;
@@ -185,21 +201,29 @@ mod tests {
     #[test]
     fn waits_grow_and_never_undercut_the_authority() {
         let minutes = Duration::minutes;
-        for (failures, is_rate_limited, asked_for, expected) in [
-            (1, false, None, minutes(1)),
-            (2, false, None, minutes(5)),
-            (4, false, None, minutes(30)),
-            (8, false, None, Duration::hours(6)),
-            (1000, false, None, Duration::hours(6)),
-            (1, true, None, minutes(60)),
-            (1, false, Some(minutes(3)), minutes(3)),
-            (3, false, Some(minutes(3)), minutes(15)),
-            (1, true, Some(Duration::hours(34)), Duration::hours(34)),
-            (1, true, Some(Duration::days(400)), Duration::days(7)),
+        for (failures, last, asked_for, expected) in [
+            (1, Otherwise, None, minutes(1)),
+            (2, Otherwise, None, minutes(5)),
+            (4, Otherwise, None, minutes(30)),
+            (8, Otherwise, None, Duration::hours(6)),
+            (1000, Otherwise, None, Duration::hours(6)),
+            (1, Unreached, None, Duration::seconds(10)),
+            (2, Unreached, None, Duration::seconds(30)),
+            (3, Unreached, None, minutes(15)),
+            (1, RateLimited, None, minutes(60)),
+            (1, Otherwise, Some(minutes(3)), minutes(3)),
+            (3, Otherwise, Some(minutes(3)), minutes(15)),
+            (
+                1,
+                RateLimited,
+                Some(Duration::hours(34)),
+                Duration::hours(34),
+            ),
+            (1, RateLimited, Some(Duration::days(400)), Duration::days(7)),
         ] {
-            let exact = wait(failures, is_rate_limited, asked_for, 0.0);
+            let exact = wait(failures, last, asked_for, 0.0);
             assert_eq!(exact, expected, "{failures} {asked_for:?}");
-            let spread = wait(failures, is_rate_limited, asked_for, 0.999);
+            let spread = wait(failures, last, asked_for, 0.999);
             assert!(spread > expected && spread < expected * 1.1, "{spread}");
         }
     }
@@ -209,7 +233,7 @@ mod tests {
         let mut times = vec![Duration::ZERO];
         for failures in 1..20 {
             let last = *times.last().unwrap();
-            times.push(last + wait(failures, false, None, 0.0));
+            times.push(last + wait(failures, Otherwise, None, 0.0));
         }
         for start in &times {
             let hour = *start..*start + Duration::hours(1);

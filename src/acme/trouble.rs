@@ -6,6 +6,7 @@ use instant_acme::{ChallengeType, Error, Problem};
 use time::Duration;
 
 use super::client::{Answered, ClientError};
+use super::schedule::Failed;
 use crate::listen::certificates::{CertificateName, CertificateProblem};
 
 /// The most that is repeated of what an authority says.
@@ -93,9 +94,21 @@ impl Trouble {
         }
     }
 
-    /// Whether the authority was asked too often.
-    pub(super) fn is_rate_limit(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.kind == "rateLimited")
+    /// How it bears on the next try.
+    pub(super) fn failed(&self) -> Failed {
+        match self {
+            Self::Unreachable(_) => Failed::Unreached,
+            Self::Refused(refusal) if refusal.kind == "rateLimited" => Failed::RateLimited,
+            Self::Refused(_)
+            | Self::Late(_)
+            | Self::NoChallenge
+            | Self::Unusable(_)
+            | Self::OtherName
+            | Self::Confused(_)
+            | Self::Folder(_)
+            | Self::Sign(_)
+            | Self::ExternalKey(_) => Failed::Otherwise,
+        }
     }
 
     /// Whether the order may still bring a certificate.
@@ -117,9 +130,21 @@ impl Trouble {
         matches!(self, Self::Refused(refusal) if refusal.kind == "accountDoesNotExist")
     }
 
-    /// Whether the authority has it that the old certificate was replaced already.
-    pub(super) fn is_already_replaced(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.kind == "alreadyReplaced")
+    /// Whether an order may be refused, or not be understood, because it says what it replaces:
+    /// that was replaced already, or the authority knows nothing of it.
+    pub(super) fn may_be_of_replacing(&self) -> bool {
+        match self {
+            Self::Confused(_) => true,
+            Self::Refused(refusal) => matches!(&*refusal.kind, "alreadyReplaced" | "malformed"),
+            Self::Unreachable(_)
+            | Self::Late(_)
+            | Self::NoChallenge
+            | Self::Unusable(_)
+            | Self::OtherName
+            | Self::Folder(_)
+            | Self::Sign(_)
+            | Self::ExternalKey(_) => false,
+        }
     }
 
     fn refusal(&self) -> Option<&Refusal> {

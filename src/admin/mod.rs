@@ -8,6 +8,7 @@ mod names;
 mod page;
 mod readiness;
 mod reloads;
+mod self_check;
 mod sources;
 mod status;
 mod token;
@@ -31,7 +32,7 @@ use upstreams::Drain;
 pub use names::tidy_metrics;
 pub use readiness::{Readiness, ReadyState};
 pub use reloads::{Attempt, Reloads, Report, Request};
-pub use sources::{CertificateRow, Certificates, SelfCheck, Sources};
+pub use sources::{CertificateRow, Certificates, Sources};
 pub use token::Token;
 
 const NOT_ALLOWED: &str = "this needs admin.address = \"unix:...\", or the token of \
@@ -70,6 +71,7 @@ impl Admin {
                 Err(error) => Answer::error(StatusCode::INTERNAL_SERVER_ERROR, &error),
             },
             "/reload" => reloads::tell(&sources.reloads),
+            "/self-check" => self_check::reports(&sources.self_check.load()),
             "/config" => Answer::ok(TEXT, sources.configuration.load().as_str()),
             _ => return Answer::error(StatusCode::NOT_FOUND, "not found"),
         };

@@ -24,8 +24,13 @@ pub struct Report {
     /// How often another one was tried, whatever came of it.
     pub attempts: u64,
     /// What came of the last one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Attempt>,
+    /// How often another process could not take this one's place.
+    pub failed_upgrades: u64,
+    /// Why not, the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_upgrade: Option<String>,
 }
 
 /// One attempt to put another configuration in force.

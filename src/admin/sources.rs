@@ -2,12 +2,12 @@
 //! that an exchanged configuration shows at once.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::Serialize;
 
 use super::{Readiness, Reloads, Token};
+use crate::federation::Report;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 
@@ -24,7 +24,7 @@ pub struct Sources {
     /// The certificates.
     pub certificates: Arc<Certificates>,
     /// What the program found when it last looked at itself from outside.
-    pub self_check: Arc<ArcSwapOption<SelfCheck>>,
+    pub self_check: Arc<ArcSwap<Vec<Report>>>,
     /// Who has it may change something over TCP.
     pub token: Arc<ArcSwapOption<Token>>,
     /// Configurations that were put in force, and the way to ask for the next.
@@ -49,15 +49,4 @@ pub struct CertificateRow {
     pub next_renewal: Option<String>,
     /// Why there is no other yet.
     pub last_error: Option<String>,
-}
-
-/// The result of a self-check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SelfCheck {
-    /// When it ended.
-    pub at: SystemTime,
-    /// Whether others reach the homeserver as they should.
-    pub is_ok: bool,
-    /// One line for each thing that was found.
-    pub findings: Vec<String>,
 }

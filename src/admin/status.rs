@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::sources::{CertificateRow, SelfCheck, Sources};
+use super::sources::{CertificateRow, Sources};
 use super::upstreams::{self, SiteState};
+use crate::federation::{Report, Verdict};
 use crate::telemetry::{
     ClassTraffic, Counted, OpenConnections, Overview, Trouble, recent_troubles,
 };
@@ -27,8 +28,8 @@ pub(super) struct Status {
     pub(super) connections: Connections,
     pub(super) traffic: Traffic,
     pub(super) troubles: Vec<TroubleRow>,
-    /// None where there was no self-check yet.
-    pub(super) self_check: Option<SelfCheckRow>,
+    /// One for each site; none where there was no self-check yet.
+    pub(super) self_check: Vec<SelfCheckRow>,
     #[serde(skip)]
     pub(super) now: OffsetDateTime,
 }
@@ -107,6 +108,7 @@ pub(super) struct TroubleRow {
 /// What the last self-check found.
 #[derive(Debug, Serialize)]
 pub(super) struct SelfCheckRow {
+    pub(super) site: String,
     pub(super) at: String,
     pub(super) ok: bool,
     pub(super) findings: Vec<String>,
@@ -139,7 +141,12 @@ impl Status {
             connections: Connections::of(&overview),
             traffic: Traffic::of(overview, uptime),
             troubles: recent_troubles().into_iter().map(TroubleRow::of).collect(),
-            self_check: sources.self_check.load().as_deref().map(SelfCheckRow::of),
+            self_check: sources
+                .self_check
+                .load()
+                .iter()
+                .map(SelfCheckRow::of)
+                .collect(),
             now: now.into(),
         }
     }
@@ -219,11 +226,16 @@ impl TroubleRow {
 }
 
 impl SelfCheckRow {
-    fn of(found: &SelfCheck) -> Self {
+    fn of(report: &Report) -> Self {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(report.checked_at);
+        let findings = report.findings.iter();
         Self {
-            at: text(found.at),
-            ok: found.is_ok,
-            findings: found.findings.clone(),
+            site: report.server_name.clone(),
+            at: text(at),
+            ok: report.verdict != Verdict::Broken,
+            findings: findings
+                .map(|it| format!("{}: {} {}", it.id, it.why, it.remedy))
+                .collect(),
         }
     }
 }

@@ -144,6 +144,22 @@ mod tests {
     }
 
     #[test]
+    fn a_name_in_a_file_is_not_ordered() {
+        let tls = "[tls]\nsource = \"acme\"\n\
+                   certificates = [{ certificate = \"pair.pem\", key = \"pair.pem\" }]";
+        let (folder, path) = file(tls);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["example.com".to_owned()]).unwrap();
+        let pair = params.self_signed(&key).unwrap().pem() + &key.serialize_pem();
+        fs::write(folder.path().join("pair.pem"), pair).unwrap();
+        let rows = listed(&path);
+        let sources: Vec<_> = rows.as_array().unwrap().iter().collect();
+        assert_eq!(sources[0]["source"], "files");
+        assert!(sources[0]["expires"].is_string());
+        assert_eq!(sources[1]["source"], "acme");
+    }
+
+    #[test]
     fn the_internal_authority_is_shown_once_it_is_there() {
         let (folder, path) = file("tls = \"internal\"");
         assert_eq!(listed(&path)[0]["source"], "internal");

@@ -5,10 +5,13 @@
 
 pub mod certs;
 pub mod check;
+mod completions;
 pub mod config;
 pub mod explain;
 pub mod import;
+mod manual;
 pub mod poke;
+pub mod reload;
 pub mod run;
 mod synapse_files;
 
@@ -18,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::{Config, Diagnostics};
 use crate::snapshot::{Snapshot, compile};
@@ -25,9 +29,13 @@ use crate::snapshot::{Snapshot, compile};
 /// Where the configuration is looked for when no file is named.
 const CONFIGURATION: &str = "/etc/vestibule/vestibule.toml";
 
+/// How commands end, for those who read the help.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 what was checked has problems, \
+                          64 wrong arguments or a bad configuration.";
+
 /// The front door of a Matrix homeserver.
 #[derive(Debug, Parser)]
-#[command(name = "vestibule", version, arg_required_else_help = true)]
+#[command(name = "vestibule", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -41,6 +49,10 @@ enum Command {
         #[arg(short, long = "config", value_name = "FILE", default_value = CONFIGURATION)]
         file: PathBuf,
     },
+    /// Have the running process take up its configuration file, with no connection touched
+    Reload(reload::Command),
+    /// Have the running process hand over to the program and configuration as they are now
+    Upgrade(reload::Command),
     /// Look into configurations
     #[command(subcommand)]
     Config(config::Command),
@@ -65,6 +77,17 @@ enum Command {
     Check(Box<check::Arguments>),
     /// After an outage, let the homeserver contact the servers that it backs off from
     Poke(poke::Command),
+    /// Print what a shell needs to complete this command line
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write the pages of all commands into a folder
+    Man {
+        /// The folder; it is made where it is missing
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
     /// Print the version
     Version,
 }
@@ -119,6 +142,8 @@ pub fn main(
     };
     match arguments.command {
         Command::Run { file } => run::run(&file, terminal),
+        Command::Reload(command) => reload::reload(&command, terminal),
+        Command::Upgrade(command) => reload::upgrade(&command, terminal),
         Command::Config(command) => config::run(&command, terminal),
         Command::Import(command) => import::run(&command, terminal),
         Command::Certs { file, json } => certs::certs(&file, json, terminal),
@@ -126,6 +151,8 @@ pub fn main(
         Command::Explain(command) => explain::run(&command, terminal),
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Poke(command) => poke::run(&command, terminal),
+        Command::Completions { shell } => completions::run(shell, terminal),
+        Command::Man { folder } => manual::run(folder.as_deref(), terminal),
         Command::Version => {
             writeln!(terminal.out, "vestibule {}", env!("CARGO_PKG_VERSION"))?;
             Ok(Exit::Done)

@@ -172,6 +172,7 @@ impl Service {
         match running.hand_over(program).await {
             Ok(successor) => {
                 tracing::info!("process {} serves now; draining", successor.process);
+                service::tell(Word::Succeeded(successor.process));
                 running.retire();
                 ControlFlow::Break(())
             }

@@ -17,6 +17,15 @@ pub struct Limits {
     /// New connections a second from one IPv4 address or one IPv6 /64 network:
     /// each costs a TLS handshake. Loopback and trusted proxies are exempt.
     pub new_connections_per_address: Count,
+    /// TLS handshakes that are not done, all listeners together; one has
+    /// `timeouts.handshake` to be.
+    pub handshakes: Count,
+    /// TLS handshakes that are not done from one IPv4 address or one IPv6 /64
+    /// network. Loopback and trusted proxies are exempt.
+    pub handshakes_per_address: Count,
+    /// What a client may send in one TLS handshake; its certificates count,
+    /// where a listener asks for them.
+    pub handshake_size: ByteSize,
     /// Requests in progress from one IPv4 address or one IPv6 /64 network, the
     /// streams of HTTP/2 among them. Above it 429. Loopback and trusted proxies
     /// are exempt.
@@ -44,6 +53,9 @@ impl Default for Limits {
             connections: Count::new(20_000),
             connections_per_address: Count::new(1_000),
             new_connections_per_address: Count::new(200),
+            handshakes: Count::new(1_500),
+            handshakes_per_address: Count::new(100),
+            handshake_size: ByteSize::kibibytes(16),
             requests_per_address: Count::new(2_000),
             head_size: ByteSize::kibibytes(64),
             head_fields: Count::new(128),
@@ -66,6 +78,10 @@ impl Limits {
                 "new_connections_per_address",
                 default.new_connections_per_address,
             ),
+            handshakes: section.or("handshakes", default.handshakes),
+            handshakes_per_address: section
+                .or("handshakes_per_address", default.handshakes_per_address),
+            handshake_size: section.or("handshake_size", default.handshake_size),
             requests_per_address: section.or("requests_per_address", default.requests_per_address),
             head_size: section.or("head_size", default.head_size),
             head_fields: section.or("head_fields", default.head_fields),

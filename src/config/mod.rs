@@ -108,6 +108,10 @@ pub struct Config {
     pub access_log: AccessLog,
     /// The status page, metrics, `/healthz` and `/readyz`, on a listener of their own.
     pub admin: Admin,
+    /// Whether the program goes the way of other servers to itself, over loopback, at start and
+    /// after each reload, as `vestibule check --from-config` does. What it finds is a warning in
+    /// the log and `/self-check` on the admin listener; it never delays or refuses anything.
+    pub self_check: bool,
     /// Several homeservers: each `[[sites]]` has the keys that stand at top level
     /// when there is only one.
     pub sites: Vec<Site>,
@@ -220,6 +224,7 @@ impl Config {
             log: root.table_or_default("log", Log::read),
             access_log: root.table_or_default("access_log", AccessLog::read),
             admin: root.table_or_default("admin", Admin::read),
+            self_check: root.or("self_check", true),
             sites,
             source: Arc::clone(source),
         };

@@ -19,12 +19,18 @@ pub struct Tls {
     /// Where they come from.
     #[serde(flatten)]
     pub source: CertificateSource,
+    /// Certificates from files, which another program renews. A connection gets the one that names
+    /// the host it asks for, else the first. With source `"acme"`, a name that none of these has at
+    /// start is ordered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateFiles>,
     /// What a client gets that asks for no name, or for one that no certificate
     /// has.
     pub unknown_names: UnknownNames,
     /// A file with 32 secret bytes or more (`openssl rand -out FILE 64`), from which the keys of
     /// session tickets follow: whoever shares it resumes each other's sessions, across restarts
-    /// too. Default: keys that are made at start and known to this process alone.
+    /// too. A new secret is taken up within seconds, and the old one still opens what it sealed.
+    /// Default: keys that are made at start and known to this process alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(title = "path", example = "/etc/vestibule/tickets.secret")]
     pub ticket_secret: Option<Spanned<PathBuf>>,
@@ -39,12 +45,8 @@ pub enum CertificateSource {
     /// Signed by a certificate authority of our own in the state folder: for
     /// laptops, tests and private federations that trust it.
     Internal,
-    /// From files, which another program renews.
-    Files {
-        /// The certificates. A connection gets the one that names the host it
-        /// asks for, else the first.
-        certificates: Vec<CertificateFiles>,
-    },
+    /// From files alone, those in `certificates`.
+    Files,
 }
 
 /// What a client gets whose name no certificate has.
@@ -97,6 +99,7 @@ impl Tls {
     fn of(source: CertificateSource) -> Self {
         Self {
             source,
+            certificates: Vec::new(),
             unknown_names: UnknownNames::default(),
             ticket_secret: None,
         }
@@ -130,9 +133,13 @@ impl Tls {
         let place = Some(section.span());
         let report = section.report();
         let source = section.required("source", "source = \"acme\", \"internal\" or \"files\"");
-        if matches!(source, Some(Source::Acme | Source::Internal)) {
-            let message = "`certificates` has an effect only with source = \"files\"";
-            section.refuse("certificates", message, "write source = \"files\"");
+        if source == Some(Source::Internal) {
+            let message = "`certificates` has no effect with source = \"internal\"";
+            section.refuse(
+                "certificates",
+                message,
+                "write source = \"files\" or \"acme\"",
+            );
         }
         if matches!(source, Some(Source::Internal | Source::Files)) {
             for key in OF_ACME {
@@ -158,12 +165,13 @@ impl Tls {
         }
         section.finish();
         let source = match source {
-            Some(Source::Files) => CertificateSource::Files { certificates },
+            Some(Source::Files) => CertificateSource::Files,
             Some(Source::Internal) => CertificateSource::Internal,
             Some(Source::Acme) | None => CertificateSource::Acme(acme),
         };
         Self {
             source,
+            certificates,
             unknown_names,
             ticket_secret,
         }

@@ -32,6 +32,8 @@ pub(super) struct Addresses {
     pub(super) failure: Option<String>,
     /// Whether the name is an alias.
     pub(super) is_alias: bool,
+    /// For how many seconds they may be kept.
+    pub(super) ttl: Option<u32>,
 }
 
 /// The SRV records of a name.
@@ -39,6 +41,15 @@ pub(super) struct Addresses {
 pub(super) struct Services {
     pub(super) found: Vec<SrvRecord>,
     pub(super) failure: Option<String>,
+    /// For how many seconds they may be kept.
+    pub(super) ttl: Option<u32>,
+}
+
+/// The answer to one look-up.
+#[derive(Default)]
+struct Records {
+    data: Vec<RData>,
+    ttl: Option<u32>,
 }
 
 impl Dns {
@@ -116,12 +127,13 @@ impl Dns {
         for answer in <[_; 2]>::from(tokio::join!(v6, v4)) {
             let records = answer.unwrap_or_else(|failure| {
                 addresses.failure = Some(failure);
-                Vec::new()
+                Records::default()
             });
-            addresses.is_alias |= records.iter().any(|one| matches!(one, RData::CNAME(_)));
-            addresses
-                .found
-                .extend(records.iter().filter_map(RData::ip_addr));
+            let Records { data, ttl } = records;
+            addresses.is_alias |= data.iter().any(|one| matches!(one, RData::CNAME(_)));
+            addresses.ttl = [addresses.ttl, ttl].into_iter().flatten().min();
+            let found = data.iter().filter_map(RData::ip_addr);
+            addresses.found.extend(found);
         }
         addresses.found.dedup();
         addresses.found.truncate(MOST_RECORDS);
@@ -139,41 +151,44 @@ impl Dns {
             Ok(records) => records,
             Err(failure) => {
                 return Services {
-                    found: Vec::new(),
                     failure: Some(failure),
+                    ..Services::default()
                 };
             }
         };
-        let mut found: Vec<_> = records.iter().filter_map(service).collect();
+        let mut found: Vec<_> = records.data.iter().filter_map(service).collect();
         super::srv::order(&mut found);
         found.truncate(MOST_RECORDS);
         Services {
             found,
             failure: None,
+            ttl: records.ttl,
         }
     }
 
     /// The records of one type; none where the name or the type does not exist.
-    async fn lookup(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, String> {
+    async fn lookup(&self, name: &str, kind: RecordType) -> Result<Records, String> {
         let Some(resolver) = &self.resolver else {
-            return Ok(Vec::new());
+            return Ok(Records::default());
         };
         // With its dot, so that no search domain is tried.
         let name = Name::from_ascii(format!("{name}."))
             .map_err(|_| "it is no name that DNS could have".to_owned())?;
         match resolver.lookup(name, kind).await {
-            Ok(lookup) => Ok(lookup
-                .answers()
-                .iter()
-                .map(|record| record.data.clone())
-                .collect()),
+            Ok(lookup) => {
+                let records = lookup.answers();
+                Ok(Records {
+                    data: records.iter().map(|record| record.data.clone()).collect(),
+                    ttl: records.iter().map(|record| record.ttl).min(),
+                })
+            }
             Err(NetError::Dns(DnsError::NoRecordsFound(none)))
                 if matches!(
                     none.response_code,
                     ResponseCode::NoError | ResponseCode::NXDomain
                 ) =>
             {
-                Ok(Vec::new())
+                Ok(Records::default())
             }
             Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
                 Err(format!("the resolver answers {}", none.response_code))

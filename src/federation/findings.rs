@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fault::{self, Fault, Severity};
+use super::own::{self, Own};
 
 /// Most observations that one finding repeats; the same fault on fifty addresses is one fault.
 const MOST_SEEN: usize = 4;
@@ -46,7 +47,7 @@ impl Findings {
             severity,
             seen: vec![seen.into()],
             why: names.fill(fault.why),
-            remedy: names.fill(fault.remedy),
+            remedy: names.remedy(fault),
         });
     }
 
@@ -60,6 +61,11 @@ impl Findings {
         self.0
             .iter()
             .all(|finding| finding.severity < Severity::Error)
+    }
+
+    /// Leaves out what follows from another fault.
+    pub(super) fn remove(&mut self, fault: &Fault) {
+        self.0.retain(|finding| finding.id != fault.id);
     }
 
     /// Takes over what another part of the check found.
@@ -110,7 +116,11 @@ impl Ledger<'_> {
 
 /// The names of one server, which the remedies are filled in with.
 #[derive(Clone, Debug)]
-pub(super) struct Names(Vec<(&'static str, String)>);
+pub(super) struct Names {
+    values: Vec<(&'static str, String)>,
+    /// Whether they are those of this program.
+    are_own: bool,
+}
 
 impl Names {
     /// The names that follow from a server name alone; what is learnt later replaces them.
@@ -121,7 +131,7 @@ impl Names {
             _ => &lower,
         };
         let host = || without_port.to_owned();
-        Self(vec![
+        let values = vec![
             ("server_name", server_name.to_owned()),
             ("host", host()),
             ("delegated", host()),
@@ -136,15 +146,34 @@ impl Names {
             ("base_url", format!("https://{}", host())),
             ("location", String::new()),
             ("link", String::new()),
+            ("notary", String::new()),
             ("key_id", "the key".to_owned()),
             ("lower", lower),
-        ])
+            ("homeserver", "http://127.0.0.1:8008".to_owned()),
+        ];
+        Self {
+            values,
+            are_own: false,
+        }
+    }
+
+    /// The same where this program is what is checked.
+    pub(super) fn of_own(mut self, own: &Own) -> Self {
+        self.are_own = true;
+        self.set("homeserver", own.homeserver.clone());
+        self
+    }
+
+    /// What mends a fault here.
+    pub(super) fn remedy(&self, fault: &Fault) -> String {
+        let own = own::remedy(fault.id).filter(|_| self.are_own);
+        self.fill(own.unwrap_or(fault.remedy))
     }
 
     /// Each name in place of itself, for the documentation.
     pub(super) fn placeholders() -> Self {
         let mut names = Self::new("");
-        for (name, value) in &mut names.0 {
+        for (name, value) in &mut names.values {
             *value = format!("<{name}>");
         }
         names
@@ -159,7 +188,7 @@ impl Names {
 
     /// Replaces one.
     pub(super) fn set(&mut self, name: &'static str, value: impl Into<String>) {
-        if let Some((_, known)) = self.0.iter_mut().find(|(known, _)| *known == name) {
+        if let Some((_, known)) = self.values.iter_mut().find(|(known, _)| *known == name) {
             *known = value.into();
         }
     }
@@ -167,7 +196,7 @@ impl Names {
     /// A text with its `{names}` filled in.
     pub(super) fn fill(&self, text: &str) -> String {
         let mut filled = text.to_owned();
-        for (name, value) in &self.0 {
+        for (name, value) in &self.values {
             filled = filled.replace(&format!("{{{name}}}"), value);
         }
         filled

@@ -81,6 +81,7 @@ pub(super) fn judge(answer: &Answer, asking: &Asking<'_>, connection: &mut Conne
         ledger.add(&fault::KEY_JSON, seen);
         return findings;
     };
+    connection.keys_document = Some(Value::Object(document.clone()));
     let own = document.get("server_name").and_then(Value::as_str);
     connection.keys_server_name = own.map(printable);
     if own != Some(asking.server_name) {

@@ -7,7 +7,9 @@
 //! | server discovery: `.well-known`, SRV, addresses | [`discovery`], [`well_known`], [`dns`] |
 //! | each address: connection, certificate, keys | [`probe::address`], [`certificate`], [`keys`] |
 //! | the first that answers: TLS versions, API, paths, leaks | [`probe`] |
+//! | the program itself, by its configuration | [`configured`] |
 //! | with the server's key: signed requests to itself | [`probe::signed`], [`signing`] |
+//! | what another server knows of the keys | [`notary`] |
 //! | the way of a client | [`probe::client`] |
 //! | what was found, and in which words | [`fault`], [`findings`], [`report`] |
 //!
@@ -16,6 +18,7 @@
 
 mod canonical;
 mod certificate;
+mod configured;
 mod context;
 mod discovery;
 mod dns;
@@ -26,7 +29,9 @@ mod keys;
 mod legacy_tls;
 mod name;
 mod network;
+mod notary;
 mod options;
+mod own;
 mod probe;
 mod report;
 mod roots;
@@ -44,17 +49,19 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 
+pub use configured::{NoSubject, Subject, subjects};
 pub use context::Progress;
 pub use fault::Severity;
 pub use findings::Finding;
 pub use options::{ConnectTo, DnsSource, Malformed, Options, Resolve};
+pub use own::Own;
 pub use report::*;
 pub use roots::{UnusableRoots, roots};
 pub use signing::{SigningKey, UnusableKey};
 
 use crate::matrix::ServerName;
 use context::Context;
-use discovery::Discovered;
+use discovery::{Agents, Discovered};
 use dns::Dns;
 use findings::{Findings, Names};
 use keys::Asking;
@@ -88,6 +95,7 @@ pub async fn check(
         discovery: Discovery::default(),
         connections: Vec::new(),
         version: None,
+        notary: None,
         client_base_url: None,
         checks: Vec::new(),
     };
@@ -118,9 +126,18 @@ async fn examine(
     report: &mut Report,
 ) -> Findings {
     let names = Names::new(name.as_str());
-    let (discovered, client) = tokio::join!(
+    let names = match &context.options.own {
+        Some(own) => names.of_own(own),
+        None => names,
+    };
+    let notary = async {
+        let notary = context.options.notary.as_ref()?;
+        Some(notary::ask(context, notary, name.as_str(), now, &names).await)
+    };
+    let (discovered, client, notary) = tokio::join!(
         reach_server(context, name, now, &names),
         client::check(context, name.host(), now, &names),
+        Box::pin(notary),
     );
     let Server {
         discovered,
@@ -142,6 +159,10 @@ async fn examine(
         .into_iter()
         .map(|reached| reached.connection)
         .collect();
+    if let Some(notary) = &notary {
+        findings.extend(notary::judge(notary, &report.connections, &names));
+    }
+    report.notary = notary;
     findings
 }
 
@@ -154,7 +175,7 @@ struct Server {
 }
 
 async fn reach_server(context: &Context, name: &ServerName, now: i64, names: &Names) -> Server {
-    let discovered = discovery::discover(context, name, now, names).await;
+    let discovered = discovery::discover(context, name, Agents::All, now, names).await;
     let names = &verdict::names_of(&discovered, names);
     let asking = Asking {
         server_name: name.as_str(),

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use rustls::RootCertStore;
 
+use super::own::Own;
 use super::signing::SigningKey;
+use crate::matrix::ServerName;
 
 /// How a check is done.
 #[derive(Clone, Debug)]
@@ -26,6 +28,27 @@ pub struct Options {
     pub timeout: Duration,
     /// The server's own key, for signed requests to itself.
     pub signing_key: Option<Arc<SigningKey>>,
+    /// Another server that is asked what it knows of the keys.
+    pub notary: Option<ServerName>,
+    /// That it is this program, where it is.
+    pub own: Option<Own>,
+}
+
+impl Options {
+    /// As another server would: nobody is trusted yet.
+    pub fn new(timeout: Duration) -> Self {
+        Self {
+            resolve: Vec::new(),
+            connect_to: Vec::new(),
+            dns: DnsSource::System,
+            roots: Arc::new(RootCertStore::empty()),
+            allow_private: false,
+            timeout,
+            signing_key: None,
+            notary: None,
+            own: None,
+        }
+    }
 }
 
 /// Whom to ask for names.

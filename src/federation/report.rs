@@ -29,6 +29,9 @@ pub struct Report {
     pub connections: Vec<Connection>,
     /// What the homeserver says it is.
     pub version: Option<Version>,
+    /// What another server was told of the keys, where one was to be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notary: Option<Notary>,
     /// Where clients are led to.
     pub client_base_url: Option<String>,
     /// What was tested, and what could not be, with the reason.
@@ -111,6 +114,8 @@ pub struct Srv {
     pub records: Vec<SrvRecord>,
     /// Why there is no answer.
     pub problem: Option<String>,
+    /// For how many seconds DNS lets the answer be kept.
+    pub ttl: Option<u32>,
 }
 
 /// An SRV record.
@@ -135,6 +140,8 @@ pub struct Target {
     pub port: u16,
     /// Its addresses.
     pub addresses: Vec<String>,
+    /// For how many seconds DNS lets them be kept.
+    pub ttl: Option<u32>,
 }
 
 /// What one address answered.
@@ -166,6 +173,10 @@ pub struct Connection {
     pub keys_server_name: Option<String>,
     /// Whether the keys sign their own document, by key id.
     pub key_signatures: BTreeMap<String, bool>,
+    /// The document of the keys as it came, which is no part of the JSON report: its words are the
+    /// far side's.
+    #[serde(skip)]
+    pub keys_document: Option<serde_json::Value>,
 }
 
 /// A certificate.
@@ -192,6 +203,18 @@ pub struct Version {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+/// What another server knows of the keys (server-server API, "Querying keys through another
+/// server").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notary {
+    /// Its server name.
+    pub name: String,
+    /// The keys that are valid now, by key id, in base64.
+    pub keys: BTreeMap<String, String>,
+    /// Why it could not be asked.
+    pub problem: Option<String>,
 }
 
 /// A group of tests.

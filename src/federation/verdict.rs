@@ -52,6 +52,10 @@ pub(super) fn conclude(
         findings.extend(raised(discovered.findings.clone()));
     } else {
         findings.extend(discovered.findings.clone());
+        // Where no look-up is answered, that is one fault.
+        if findings.has("dns.failed") {
+            findings.remove(&fault::SRV_FAILED);
+        }
         findings.extend(of_server);
     }
     join_clients(&mut findings, reached, client);

@@ -171,13 +171,16 @@ async fn run<A>(
             match failure {
                 // It was what it was meant to be.
                 Failure::Challenge => {}
-                Failure::Address => intake.telemetry.connection_refused(name, failure.reason()),
+                Failure::Excess(excess) => {
+                    intake.telemetry.connection_refused(name, excess.reason());
+                }
                 Failure::Timeout
                 | Failure::Closed
                 | Failure::ProxyHeader
                 | Failure::PlainHttp
                 | Failure::NotTls
                 | Failure::Incompatible
+                | Failure::TooLong
                 | Failure::Misbehaved
                 | Failure::Alert
                 | Failure::UnknownName

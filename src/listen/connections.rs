@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,12 +12,14 @@ use pingora_limits::rate::Rate;
 use tokio::sync::watch;
 
 use super::Limits;
+use super::place::{Place, Places};
 
 /// Counts the connections of all listeners.
 pub struct Connections {
     caps: ArcSwap<Caps>,
     /// Of fixed size, however many addresses there are; two may share a count, rarely.
     new_per_address: Rate,
+    handshakes: Places,
     addresses: Mutex<HashMap<IpAddr, Share>>,
     open: watch::Sender<usize>,
     ended: watch::Sender<bool>,
@@ -30,6 +31,8 @@ struct Caps {
     most_per_address: usize,
     most_new_per_address: isize,
     most_requests_per_address: usize,
+    most_handshakes: usize,
+    most_handshakes_per_address: usize,
     exempt: Vec<IpNet>,
 }
 
@@ -41,6 +44,8 @@ impl Caps {
             most_per_address: limits.connections_per_address,
             most_new_per_address: isize::try_from(most_new).unwrap_or(isize::MAX),
             most_requests_per_address: limits.requests_per_address,
+            most_handshakes: limits.handshakes,
+            most_handshakes_per_address: limits.handshakes_per_address,
             exempt: limits.exempt.clone(),
         }
     }
@@ -55,6 +60,10 @@ pub enum Excess {
     Address,
     /// `limits.new_connections_per_address` came from its network within a second.
     Rate,
+    /// `limits.handshakes` are not done yet.
+    Handshakes,
+    /// `limits.handshakes_per_address` of its network are not done yet.
+    HandshakesOfAddress,
 }
 
 impl Excess {
@@ -64,6 +73,8 @@ impl Excess {
             Self::Total => "connections",
             Self::Address => "connections_per_address",
             Self::Rate => "new_connections_per_address",
+            Self::Handshakes => "handshakes",
+            Self::HandshakesOfAddress => "handshakes_per_address",
         }
     }
 }
@@ -76,7 +87,8 @@ pub struct Permit(Arc<Connections>);
 #[derive(Debug, Default)]
 struct Share {
     connections: usize,
-    requests: Arc<AtomicUsize>,
+    requests: Places,
+    handshakes: Places,
 }
 
 /// A connection's place among those of its network, given back when dropped.
@@ -84,22 +96,22 @@ struct Share {
 pub struct AddressPermit {
     connections: Arc<Connections>,
     network: IpAddr,
-    requests: Arc<AtomicUsize>,
+    requests: Places,
+    handshakes: Places,
 }
-
-/// A request's place among those of its network, given back when dropped.
-#[derive(Debug)]
-pub struct RequestPermit(Arc<AtomicUsize>);
 
 impl AddressPermit {
     /// A place for one more request; `None` where there are as many as there may be.
-    pub fn admit_request(&self) -> Option<RequestPermit> {
+    pub fn admit_request(&self) -> Option<Place> {
         let most = self.connections.caps.load().most_requests_per_address;
-        let next = |requests: usize| (requests < most).then_some(requests + 1);
-        let admitted = self
-            .requests
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        admitted.ok().map(|_| RequestPermit(self.requests.clone()))
+        self.requests.take(most)
+    }
+
+    /// A place for one more handshake, to be kept until it is done.
+    pub(super) fn admit_handshake(&self) -> Result<Place, Excess> {
+        let most = self.connections.caps.load().most_handshakes_per_address;
+        let place = self.handshakes.take(most);
+        place.ok_or(Excess::HandshakesOfAddress)
     }
 }
 
@@ -109,6 +121,7 @@ impl Connections {
         Arc::new(Self {
             caps: ArcSwap::from_pointee(Caps::of(limits)),
             new_per_address: Rate::new(Duration::from_secs(1)),
+            handshakes: Places::default(),
             addresses: Mutex::default(),
             open: watch::Sender::new(0),
             ended: watch::Sender::new(false),
@@ -156,6 +169,12 @@ impl Connections {
         }
     }
 
+    /// A place for one more handshake of whatever address, to be kept until it is done.
+    pub(super) fn admit_handshake(&self) -> Result<Place, Excess> {
+        let place = self.handshakes.take(self.caps.load().most_handshakes);
+        place.ok_or(Excess::Handshakes)
+    }
+
     /// A place for one more connection from `address`. `None` for those that are not counted:
     /// loopback and trusted proxies.
     pub fn admit_address(
@@ -184,6 +203,7 @@ impl Connections {
             connections: Arc::clone(self),
             network,
             requests: share.requests.clone(),
+            handshakes: share.handshakes.clone(),
         }))
     }
 }
@@ -230,12 +250,6 @@ impl Drop for AddressPermit {
                 addresses.remove(&self.network);
             }
         }
-    }
-}
-
-impl Drop for RequestPermit {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -300,6 +314,30 @@ mod tests {
         assert!(elsewhere.admit_request().is_some());
         drop((request, first));
         assert!(second.admit_request().is_some());
+    }
+
+    #[test]
+    fn caps_the_handshakes_of_an_address_and_of_all() {
+        let connections = Connections::new(&Limits {
+            handshakes: 3,
+            handshakes_per_address: 2,
+            ..Limits::default()
+        });
+        let admit = |address: &str| connections.admit_address(address.parse().unwrap());
+        let first = admit("2001:db8::1").unwrap().unwrap();
+        let second = admit("2001:db8::2").unwrap().unwrap();
+        let held = first.admit_handshake().unwrap();
+        let _other = second.admit_handshake().unwrap();
+        let excess = first.admit_handshake().unwrap_err();
+        assert_eq!(excess, Excess::HandshakesOfAddress);
+        drop(held);
+        assert!(second.admit_handshake().is_ok());
+        let all: Vec<_> = (0..3).map(|_| connections.admit_handshake()).collect();
+        assert!(all.iter().all(Result::is_ok));
+        let excess = connections.admit_handshake().unwrap_err();
+        assert_eq!(excess, Excess::Handshakes);
+        drop(all);
+        assert!(connections.admit_handshake().is_ok());
     }
 
     #[tokio::test]

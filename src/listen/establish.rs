@@ -1,7 +1,7 @@
 //! From an accepted socket to a connection: PROXY header, then TLS.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,13 +11,14 @@ use tokio::io::AsyncWriteExt;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::{StartHandshake, TlsStream};
 
-use super::connections::{AddressPermit, Connections};
+use super::connections::AddressPermit;
 use super::proxy_protocol::{self, Parsed};
 use super::tls::Offer;
 use super::transport::Transport;
-use super::wire::{Socket, Wire};
+use super::wire::{Socket, TooLong, Wire};
 use super::{
-    Bodies, Connection, ConnectionFacts, Intake, Listener, Negotiated, Peer, challenges, part,
+    Bodies, Connection, ConnectionFacts, Excess, Intake, Listener, Negotiated, Peer, challenges,
+    part,
 };
 
 /// Bytes that are read, and kept until the close, of a client that is told to use TLS.
@@ -39,14 +40,16 @@ pub(super) enum Failure {
     Closed,
     /// No PROXY header where one is required, or a bad one.
     ProxyHeader,
-    /// The client that the PROXY header names has too many connections.
-    Address,
+    /// There are too many, of the client that the PROXY header names or of handshakes.
+    Excess(Excess),
     /// A plain HTTP request on a TLS listener.
     PlainHttp,
     /// Something else that is not TLS.
     NotTls,
     /// No version, cipher suite or protocol in common.
     Incompatible,
+    /// The client sent more than `limits.handshake_size` before the handshake was done.
+    TooLong,
     /// The client broke the protocol.
     Misbehaved,
     /// The client refused what it was offered, perhaps the certificate.
@@ -66,10 +69,11 @@ impl Failure {
             Self::Timeout => "timeout",
             Self::Closed => "closed",
             Self::ProxyHeader => "proxy_header",
-            Self::Address => "connections_per_address",
+            Self::Excess(excess) => excess.reason(),
             Self::PlainHttp => "plain_http",
             Self::NotTls => "not_tls",
             Self::Incompatible => "incompatible",
+            Self::TooLong => "too_long",
             Self::Misbehaved => "misbehaved",
             Self::Alert => "alert",
             Self::UnknownName => "unknown_name",
@@ -79,8 +83,13 @@ impl Failure {
     }
 
     fn of(error: &io::Error) -> Self {
-        let inner = error.get_ref().and_then(|e| e.downcast_ref::<TlsError>());
-        match inner {
+        let inner = error.get_ref();
+        if let Some(inner) = inner
+            && inner.is::<TooLong>()
+        {
+            return Self::TooLong;
+        }
+        match inner.and_then(|e| e.downcast_ref::<TlsError>()) {
             None => Self::Closed,
             Some(TlsError::AlertReceived(_)) => Self::Alert,
             Some(TlsError::PeerIncompatible(_) | TlsError::NoApplicationProtocol) => {
@@ -99,6 +108,12 @@ impl Failure {
     }
 }
 
+impl From<Excess> for Failure {
+    fn from(excess: Excess) -> Self {
+        Self::Excess(excess)
+    }
+}
+
 /// Establishes a connection on `socket`, which has `permit` as one of its address. No deadline of
 /// its own.
 pub(super) async fn establish<A>(
@@ -107,6 +122,9 @@ pub(super) async fn establish<A>(
     peer: Peer,
     permit: Option<AddressPermit>,
 ) -> Result<Box<Connection>, Failure> {
+    let connections = &intake.connections;
+    // Both places are kept until the handshake is done.
+    let _place = connections.admit_handshake()?;
     let mut wire = Wire::new(socket);
     let mut facts = ConnectionFacts {
         listener: Arc::clone(&intake.listener),
@@ -117,14 +135,16 @@ pub(super) async fn establish<A>(
         bodies: Arc::<Bodies>::default(),
         permit,
         shutdown: intake.shutdown.clone(),
-        cut: intake.connections.cut(),
+        cut: connections.cut(),
     };
     if is_proxied(&intake.listener, peer) {
         facts.source = proxy_header(&mut wire).await?.map(canonical);
         if let Some(source) = facts.source {
-            facts.permit = admit(&intake.connections, source.ip())?;
+            facts.permit = connections.admit_address(source.ip())?;
         }
     }
+    let place = facts.permit.as_ref().map(AddressPermit::admit_handshake);
+    let _place_of_address = place.transpose()?;
     let (transport, is_http2) = match &intake.tls {
         None => (Transport::Plain(wire), false),
         Some(offer) => {
@@ -146,12 +166,6 @@ pub(super) fn is_proxied(listener: &Listener, peer: Peer) -> bool {
         }
         Peer::Unix => false,
     }
-}
-
-fn admit(connections: &Arc<Connections>, source: IpAddr) -> Result<Option<AddressPermit>, Failure> {
-    connections
-        .admit_address(source)
-        .map_err(|_| Failure::Address)
 }
 
 /// An address whose IPv4 is not written as IPv6.
@@ -197,6 +211,7 @@ async fn handshake<A>(
         }
         Some(_) | None => return Err(Failure::NotTls),
     }
+    wire.allow(Some(intake.limits.handshake_size));
     let begun = Instant::now();
     let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), wire);
     let start = hello.await.map_err(|e| Failure::of(&e))?;
@@ -218,7 +233,8 @@ async fn handshake<A>(
         drop(io.shutdown().await);
         return Err(Failure::UnknownName);
     }
-    let stream = finish(start, &offer.config).await?;
+    let mut stream = finish(start, &offer.config).await?;
+    stream.get_mut().0.allow(None);
     let negotiated = negotiated(stream.get_ref().1);
     facts.tls = Some(negotiated);
     let terms = terms(stream.get_ref().1, negotiated);

@@ -7,7 +7,7 @@ use pingora::protocols::Digest;
 use tokio::sync::watch;
 
 use super::connections::AddressPermit;
-use super::{Bodies, Excess, Listener, RequestPermit};
+use super::{Bodies, Excess, Listener, Place};
 
 /// The facts of one connection.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl ConnectionFacts {
     }
 
     /// A place for one more request of the client's address; `None` where it is exempt.
-    pub fn admit_request(&self) -> Result<Option<RequestPermit>, Excess> {
+    pub fn admit_request(&self) -> Result<Option<Place>, Excess> {
         match &self.permit {
             Some(permit) => permit.admit_request().map(Some).ok_or(Excess::Address),
             None => Ok(None),

@@ -29,6 +29,13 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// New connections a second of one IPv4 address or one IPv6 /64. Closed unanswered above.
     pub new_connections_per_address: usize,
+    /// Handshakes of TLS, with what the PROXY protocol says before, that are not done, over all
+    /// listeners. Closed unanswered above.
+    pub handshakes: usize,
+    /// The same of one IPv4 address or one IPv6 /64. Closed unanswered above.
+    pub handshakes_per_address: usize,
+    /// Bytes that a client may send in one TLS handshake. Closed above.
+    pub handshake_size: usize,
     /// Requests in progress of one IPv4 address or one IPv6 /64. 429 above.
     pub requests_per_address: usize,
     /// Networks that no per-address cap counts, beside loopback: the trusted proxies.
@@ -51,6 +58,9 @@ impl Default for Limits {
             connections: 20_000,
             connections_per_address: 1_000,
             new_connections_per_address: 200,
+            handshakes: 1_500,
+            handshakes_per_address: 100,
+            handshake_size: 16 << 10,
             requests_per_address: 2_000,
             exempt: Vec::new(),
             h2_streams: 100,

@@ -36,9 +36,11 @@ mod limits;
 mod listener;
 mod part;
 mod patience;
+mod place;
 pub mod proxy_protocol;
 mod reading;
 pub mod serve;
+mod settling;
 pub mod socket;
 pub mod state_folder;
 mod streams;
@@ -52,7 +54,7 @@ pub use accept::{Intake, accept};
 pub use app::{After, App};
 pub use bodies::Bodies;
 pub use connection::Connection;
-pub use connections::{Connections, Excess, RequestPermit};
+pub use connections::{Connections, Excess};
 pub use downstream::Downstream;
 pub use facts::{ConnectionFacts, Negotiated, Peer};
 pub use fault::Fault;
@@ -60,6 +62,7 @@ pub use head::Refusal;
 pub use idle::Idle;
 pub use limits::Limits;
 pub use listener::Listener;
+pub use place::Place;
 pub use serve::serve;
 
 #[cfg(test)]

@@ -65,8 +65,15 @@ pub(super) struct Wire {
     ahead: BytesMut,
     /// Whether the peer sends more than is asked for at a time.
     is_busy: bool,
+    /// Bytes that may still be read; `None` for any number.
+    allowance: Option<usize>,
     written: u64,
 }
+
+/// More came than is read before a handshake is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the handshake is too long")]
+pub(super) struct TooLong;
 
 impl Wire {
     pub(super) fn new(socket: Socket) -> Self {
@@ -74,8 +81,14 @@ impl Wire {
             socket,
             ahead: BytesMut::new(),
             is_busy: false,
+            allowance: None,
             written: 0,
         }
+    }
+
+    /// Lets `allowance` more bytes be read, in small pieces; `None` for no bound.
+    pub(super) fn allow(&mut self, allowance: Option<usize>) {
+        self.allowance = allowance;
     }
 
     pub(super) fn descriptor(&self) -> RawFd {
@@ -100,6 +113,30 @@ impl Wire {
     /// Drops `length` bytes of what was read ahead.
     pub(super) fn skip(&mut self, length: usize) {
         self.ahead.advance(length.min(self.ahead.len()));
+    }
+
+    /// Reads what fits, or more where that is cheaper than to be asked again.
+    fn poll_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let is_bulk = self.is_busy && self.allowance.is_none() && buffer.remaining() < BULK;
+        if self.ahead.is_empty() && !is_bulk {
+            let before = buffer.remaining();
+            let polled = self.socket.read().poll_read(cx, buffer);
+            self.is_busy = buffer.remaining() == 0 && before > 0;
+            return polled;
+        }
+        if self.ahead.is_empty() {
+            // Kept only once something came: a peer that pauses costs no buffer.
+            let mut bulk = BytesMut::with_capacity(BULK);
+            let length = ready!(poll_read_buf(self.socket.read(), cx, &mut bulk))?;
+            self.is_busy = length > buffer.remaining();
+            self.ahead = fitting(bulk);
+        }
+        hand_over(&mut self.ahead, buffer, usize::MAX);
+        Poll::Ready(Ok(()))
     }
 
     /// Reads more ahead. Gives how many bytes came; 0 is the end.
@@ -134,21 +171,13 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let me = &mut *self;
-        if me.ahead.is_empty() && (!me.is_busy || buffer.remaining() >= BULK) {
-            let before = buffer.remaining();
-            let polled = me.socket.read().poll_read(cx, buffer);
-            me.is_busy = buffer.remaining() == 0 && before > 0;
-            return polled;
-        }
-        if me.ahead.is_empty() {
-            // Kept only once something came: a peer that pauses costs no buffer.
-            let mut bulk = BytesMut::with_capacity(BULK);
-            let length = ready!(poll_read_buf(me.socket.read(), cx, &mut bulk))?;
-            me.is_busy = length > buffer.remaining();
-            me.ahead = fitting(bulk);
-        }
-        hand_over(&mut me.ahead, buffer, usize::MAX);
+        let Some(allowance) = self.allowance else {
+            return self.poll_some(cx, buffer);
+        };
+        let before = buffer.filled().len();
+        ready!(self.poll_some(cx, buffer))?;
+        let left = allowance.checked_sub(buffer.filled().len() - before);
+        self.allowance = Some(left.ok_or_else(|| io::Error::other(TooLong))?);
         Poll::Ready(Ok(()))
     }
 }

@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use super::failure::Trouble;
 use super::place::Placing;
-use crate::listen::RequestPermit;
+use crate::listen::Place;
 use crate::matrix::ServerName;
 use crate::matrix::endpoint::Endpoint;
 use crate::policy::{BodyCount, ClientAddress};
@@ -41,7 +41,7 @@ pub(super) struct RequestContext {
     /// Set once something went wrong.
     pub trouble: Option<Trouble>,
     /// The request's place among those of its address.
-    pub permit: Option<RequestPermit>,
+    pub permit: Option<Place>,
     /// Counts the request as in flight, from when its class is known.
     pub in_flight: Option<InFlightGuard>,
 }

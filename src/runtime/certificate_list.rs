@@ -5,22 +5,27 @@ use time::OffsetDateTime;
 use super::certificates::{certificate_names, pem_files};
 use crate::acme;
 use crate::admin::CertificateRow;
-use crate::config::{CertificateSource, Config};
-use crate::listen::certificates::{CertificateName, CertificateStore, PemFiles, Watched};
+use crate::config::{CertificateFiles, CertificateSource, Config};
+use crate::listen::certificates::{
+    Certificate, CertificateName, CertificateStore, PemFiles, Watched,
+};
 
 /// Every name that needs a certificate. Read from the configuration and the state folder, so
 /// nothing has to run; what the internal CA signed lives in memory and has no end here.
 /// An error is for people.
 pub fn certificate_rows(config: &Config) -> Result<Vec<CertificateRow>, String> {
+    let files = files(&config.tls.certificates)?;
     let names = certificate_names(config);
-    match &config.tls.source {
-        CertificateSource::Acme(_) => names.iter().map(|name| by_acme(config, name)).collect(),
-        CertificateSource::Internal => Ok(names.iter().map(internal).collect()),
-        CertificateSource::Files { certificates } => {
-            let files: Vec<PemFiles> = certificates.iter().map(pem_files).collect();
-            from_files(&files, &names)
+    let row = |name: &CertificateName| {
+        let file = files.iter().find(|file| file.covers(name));
+        match (&config.tls.source, file) {
+            (_, Some(file)) => Ok(from_file(name, Some(file))),
+            (CertificateSource::Acme(_), None) => by_acme(config, name),
+            (CertificateSource::Internal, None) => Ok(internal(name)),
+            (CertificateSource::Files, None) => Ok(from_file(name, None)),
         }
-    }
+    };
+    names.iter().map(row).collect()
 }
 
 /// The same of a process that runs, which knows when the certificates in memory end.
@@ -58,28 +63,28 @@ fn internal(name: &CertificateName) -> CertificateRow {
     }
 }
 
-fn from_files(
-    files: &[PemFiles],
-    names: &[CertificateName],
-) -> Result<Vec<CertificateRow>, String> {
-    let now = OffsetDateTime::now_utc();
-    let (watched, _) = Watched::load(files, now).map_err(|errors| {
+/// The certificates in files, where there are any.
+fn files(written: &[CertificateFiles]) -> Result<Vec<Certificate>, String> {
+    if written.is_empty() {
+        return Ok(Vec::new());
+    }
+    let files: Vec<PemFiles> = written.iter().map(pem_files).collect();
+    let (watched, _) = Watched::load(&files, OffsetDateTime::now_utc()).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         errors.join("; ")
     })?;
-    let set = watched.set();
-    let row = |name: &CertificateName| {
-        let certificate = set.certificates().iter().find(|it| it.covers(name));
-        let uncovered = || "no certificate has this name".to_owned();
-        CertificateRow {
-            name: name.to_string(),
-            source: "files",
-            expires: certificate.map(|it| text(it.not_after())),
-            last_error: certificate.is_none().then(uncovered),
-            ..CertificateRow::default()
-        }
-    };
-    Ok(names.iter().map(row).collect())
+    Ok(watched.set().certificates().to_vec())
+}
+
+fn from_file(name: &CertificateName, certificate: Option<&Certificate>) -> CertificateRow {
+    let uncovered = || "no certificate has this name".to_owned();
+    CertificateRow {
+        name: name.to_string(),
+        source: "files",
+        expires: certificate.map(|it| text(it.not_after())),
+        last_error: certificate.is_none().then(uncovered),
+        ..CertificateRow::default()
+    }
 }
 
 /// As RFC 3339 has it, in whole seconds.

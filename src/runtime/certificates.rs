@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 use tokio::task::AbortHandle;
@@ -13,7 +13,8 @@ use super::authorities::{self, NoAuthority};
 use crate::acme::{Acme, AcmeError, ChallengeKind, KeyKind, Settings};
 use crate::config::{self, AcmeChallenge, CertificateSource, Config, KeyType};
 use crate::listen::certificates::{
-    CertificateError, CertificateName, CertificateSet, CertificateStore, PemFiles, Watched,
+    CertificateError, CertificateName, CertificateSet, CertificateStore, CertificateWarning,
+    PemFiles, Watched,
 };
 use crate::listen::challenges::Challenges;
 use crate::listen::internal_ca::{InternalCa, InternalCaError};
@@ -23,8 +24,11 @@ use crate::telemetry::Telemetry;
 /// How often it is looked whether a certificate of the internal CA is due.
 const RENEWAL_CHECK: Duration = Duration::from_hours(1);
 
-/// How often it is looked whether certificate files changed.
-const FILES_CHECK: Duration = Duration::from_secs(2);
+/// How often it is looked whether files changed: certificates, and the secret of tickets.
+pub(super) const FILES_CHECK: Duration = Duration::from_secs(2);
+
+/// How often the log says of certificate files that they end soon, or have ended.
+const ENDS_TOLD: Duration = Duration::from_hours(6);
 
 /// Why there are no certificates to serve.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +73,7 @@ pub(super) struct Serving {
 #[derive(PartialEq, Eq)]
 struct Wanted {
     source: CertificateSource,
+    files: Vec<config::CertificateFiles>,
     state_folder: PathBuf,
     names: Vec<Vec<CertificateName>>,
 }
@@ -89,6 +94,8 @@ enum Upkeep {
     Acme(Box<Acme>),
     Internal(Box<InternalCa>),
     Files(Watched),
+    /// Names that no file has are ordered, into a store of their own.
+    FilesAndAcme(Watched, Box<Acme>, Arc<CertificateStore>),
 }
 
 impl Prepared {
@@ -96,6 +103,10 @@ impl Prepared {
     pub(super) fn serve(self, telemetry: Arc<Telemetry>) -> Certificates {
         tracing::info!("certificates: {}", self.source);
         let store = self.serving.store.clone();
+        store.leave_others_to(match &self.upkeep {
+            Upkeep::FilesAndAcme(_, _, ordered) => Some(ordered.clone()),
+            Upkeep::Acme(_) | Upkeep::Internal(_) | Upkeep::Files(_) => None,
+        });
         if let Some(set) = self.set {
             store.replace(set);
         }
@@ -121,6 +132,9 @@ async fn keep_fresh(upkeep: Upkeep, store: Arc<CertificateStore>, telemetry: Arc
         Upkeep::Acme(acme) => acme.keep(store).await,
         Upkeep::Internal(ca) => renew(&ca, &store, &telemetry).await,
         Upkeep::Files(watched) => watch(watched, &store, &telemetry).await,
+        Upkeep::FilesAndAcme(watched, acme, ordered) => {
+            tokio::join!(watch(watched, &store, &telemetry), acme.keep(ordered));
+        }
     }
 }
 
@@ -138,8 +152,13 @@ async fn renew(ca: &InternalCa, store: &CertificateStore, telemetry: &Telemetry)
 
 async fn watch(mut watched: Watched, store: &CertificateStore, telemetry: &Telemetry) {
     tell_ends(store, telemetry);
+    let mut told = Instant::now();
     loop {
         tokio::time::sleep(FILES_CHECK).await;
+        if told.elapsed() > ENDS_TOLD {
+            told = Instant::now();
+            tell_ending(&watched);
+        }
         let changes = watched.look(OffsetDateTime::now_utc());
         for change in &changes {
             change.tell();
@@ -147,6 +166,17 @@ async fn watch(mut watched: Watched, store: &CertificateStore, telemetry: &Telem
         if !changes.is_empty() {
             store.replace(watched.set());
             tell_ends(store, telemetry);
+        }
+    }
+}
+
+fn tell_ending(watched: &Watched) {
+    for warning in watched.ending(OffsetDateTime::now_utc()) {
+        match warning {
+            CertificateWarning::Expired { .. } => tracing::error!("{warning}"),
+            CertificateWarning::EndsSoon { .. }
+            | CertificateWarning::NotYetValid { .. }
+            | CertificateWarning::ChainMissing { .. } => tracing::warn!("{warning}"),
         }
     }
 }
@@ -174,6 +204,7 @@ pub(super) fn prepare(
 ) -> Result<Option<Prepared>, NoCertificates> {
     let wanted = Wanted {
         source: config.tls.source.clone(),
+        files: config.tls.certificates.clone(),
         state_folder: config.state_folder.clone(),
         names: config.sites.iter().map(names).collect(),
     };
@@ -182,7 +213,16 @@ pub(super) fn prepare(
     }
     let sites = &wanted.names;
     let (set, upkeep, source) = match &config.tls.source {
-        CertificateSource::Acme(written) => by_acme(config, written, telemetry, now)?,
+        CertificateSource::Acme(written) => {
+            let order = |names| by_acme(config, written, names, telemetry, now);
+            match read_files(&config.tls.certificates, now)? {
+                None => {
+                    let (set, acme, source) = order(certificate_names(config))?;
+                    (set, Upkeep::Acme(acme), source)
+                }
+                Some(files) => mixed(files, &certificate_names(config), order)?,
+            }
+        }
         CertificateSource::Internal => {
             let opened = InternalCa::open(&config.state_folder, sites, now)?;
             if let Some(note) = opened.note {
@@ -193,25 +233,22 @@ pub(super) fn prepare(
             let source = format!("internal CA; give {path} to the clients that are to trust it");
             (set, Upkeep::Internal(Box::new(opened.ca)), source)
         }
-        CertificateSource::Files { certificates } => {
-            let files: Vec<PemFiles> = certificates.iter().map(pem_files).collect();
-            let loaded = Watched::load(&files, now).map_err(NoCertificates::Files)?;
-            let (watched, warnings) = loaded;
-            for warning in &warnings {
-                tracing::warn!("{warning}");
-            }
-            let set = watched.set();
+        CertificateSource::Files => {
+            let files = read_files(&config.tls.certificates, now)?;
+            let files =
+                files.ok_or_else(|| NoCertificates::Files(vec![CertificateError::NoFiles]))?;
+            let set = files.set();
             for name in set.uncovered(sites.iter().flatten()) {
                 tracing::warn!(
                     "no certificate covers {name}: clients that ask for it get the first one and refuse it"
                 );
             }
-            let source = format!("{} from files", files.len());
-            (set, Upkeep::Files(watched), source)
+            let source = from_files(&files);
+            (set, Upkeep::Files(files), source)
         }
     };
     let challenges = match &upkeep {
-        Upkeep::Acme(acme) => Some(acme.challenges()),
+        Upkeep::Acme(acme) | Upkeep::FilesAndAcme(_, acme, _) => Some(acme.challenges()),
         Upkeep::Internal(_) | Upkeep::Files(_) => None,
     };
     let (store, set) = match current {
@@ -227,15 +264,56 @@ pub(super) fn prepare(
     }))
 }
 
+/// The pairs of files, where there are any.
+fn read_files(
+    written: &[config::CertificateFiles],
+    now: OffsetDateTime,
+) -> Result<Option<Watched>, NoCertificates> {
+    if written.is_empty() {
+        return Ok(None);
+    }
+    let files: Vec<PemFiles> = written.iter().map(pem_files).collect();
+    let (watched, warnings) = Watched::load(&files, now).map_err(NoCertificates::Files)?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(Some(watched))
+}
+
+/// As the log says it.
+fn from_files(files: &Watched) -> String {
+    format!("{} from files", files.certificates().count())
+}
+
+/// Those of `files`, and what `order` brings for those of `names` that they lack.
+fn mixed(
+    files: Watched,
+    names: &[CertificateName],
+    order: impl FnOnce(Vec<CertificateName>) -> Result<Ordered, NoCertificates>,
+) -> Result<(CertificateSet, Upkeep, String), NoCertificates> {
+    let (set, source) = (files.set(), from_files(&files));
+    let names: Vec<_> = set.uncovered(names).into_iter().cloned().collect();
+    if names.is_empty() {
+        return Ok((set, Upkeep::Files(files), source));
+    }
+    let (ordered, acme, by_acme) = order(names)?;
+    let upkeep = Upkeep::FilesAndAcme(files, acme, CertificateStore::new(ordered));
+    Ok((set, upkeep, format!("{source}, and {by_acme}")))
+}
+
+/// What there is by ACME, what keeps it, and as the log says it.
+type Ordered = (CertificateSet, Box<Acme>, String);
+
 fn by_acme(
     config: &Config,
     written: &config::Acme,
+    names: Vec<CertificateName>,
     telemetry: &Arc<Telemetry>,
     now: OffsetDateTime,
-) -> Result<(CertificateSet, Upkeep, String), NoCertificates> {
+) -> Result<Ordered, NoCertificates> {
     let settings = Settings {
         state_folder: config.state_folder.clone(),
-        names: certificate_names(config),
+        names,
         authorities: authorities::of(written)?,
         challenges: written.challenges.iter().copied().map(challenge).collect(),
         key: match written.key_type {
@@ -255,7 +333,7 @@ fn by_acme(
         let missing = missing.join(", ");
         format!("by ACME from {authority}; self-signed until ordered: {missing}")
     };
-    Ok((set, Upkeep::Acme(Box::new(acme)), source))
+    Ok((set, Box::new(acme), source))
 }
 
 fn challenge(written: AcmeChallenge) -> ChallengeKind {

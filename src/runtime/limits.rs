@@ -20,6 +20,9 @@ pub(super) fn of(config: &Config) -> Limits {
         connections: count(limits.connections),
         connections_per_address: count(limits.connections_per_address),
         new_connections_per_address: count(limits.new_connections_per_address),
+        handshakes: count(limits.handshakes),
+        handshakes_per_address: count(limits.handshakes_per_address),
+        handshake_size: bytes(limits.handshake_size),
         requests_per_address: count(limits.requests_per_address),
         exempt: config
             .trusted_proxies

@@ -13,6 +13,7 @@ mod force;
 mod limits;
 mod offers;
 mod reload;
+mod self_check;
 pub mod service;
 mod succession;
 mod told;
@@ -31,8 +32,9 @@ use self::certificates::Certificates;
 use self::doors::{Common, Doors};
 use self::force::Prepared;
 use self::offers::Offers;
+use self::self_check::SelfCheck;
 use self::told::Told;
-use crate::admin::{Admin, Readiness, Reloads, SelfCheck, Sources, Token};
+use crate::admin::{Admin, Readiness, Reloads, Sources, Token};
 use crate::config::{AccessLogFormat, Config, Diagnostics, LogTarget};
 use crate::listen::Connections;
 use crate::listen::socket::{Available, BindError};
@@ -100,6 +102,7 @@ pub struct Running {
     certificates: Option<Certificates>,
     offers: Offers,
     watches: JoinSet<()>,
+    self_check: SelfCheck,
     readiness: Arc<Readiness>,
     telemetry: Arc<Telemetry>,
     reloads: Arc<Reloads>,
@@ -141,6 +144,7 @@ pub fn start(config: Config, mut available: Available) -> Result<Running, NotInF
     };
     let readiness = Arc::new(Readiness::new());
     let reloads = Arc::new(Reloads::new());
+    let self_check = SelfCheck::new(telemetry.clone());
     let admin_token = Arc::new(ArcSwapOption::empty());
     let told = Told::default();
     let app = Admin::new(Sources {
@@ -151,7 +155,7 @@ pub fn start(config: Config, mut available: Available) -> Result<Running, NotInF
         reloads: reloads.clone(),
         configuration: told.shown.clone(),
         certificates: told.certificates(),
-        self_check: told.self_check.clone(),
+        self_check: self_check.reports(),
     });
     let mut running = Running {
         doors: Doors::new("worker", engines, common)?,
@@ -161,6 +165,7 @@ pub fn start(config: Config, mut available: Available) -> Result<Running, NotInF
         certificates: None,
         offers: Offers::default(),
         watches: JoinSet::new(),
+        self_check,
         readiness,
         telemetry,
         reloads,
@@ -216,11 +221,6 @@ impl Running {
         self.reloads.clone()
     }
 
-    /// Where the result of a self-check is put, for the admin listener to show.
-    pub fn self_check(&self) -> Arc<ArcSwapOption<SelfCheck>> {
-        self.told.self_check.clone()
-    }
-
     /// Whether every thread still does its work. Ends when all have answered.
     pub async fn answers(&self) {
         self.doors.answer().await;
@@ -266,7 +266,7 @@ impl Running {
         };
         connections.end();
         drop(self.certificates);
-        drop(self.watches);
+        drop((self.watches, self.self_check));
         let (doors, admin, telemetry) = (self.doors, self.admin, self.telemetry);
         // What is left ends with the threads, and leaves its records. All of this may block.
         let close = move || {

@@ -1,16 +1,16 @@
 //! What each listener with TLS offers.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::task::AbortHandle;
+
 use super::authorities::{NoAuthority, private_roots};
-use super::certificates::Serving;
+use super::certificates::{FILES_CHECK, Serving};
 use crate::config::{Config, UnknownNames};
 use crate::listen::Listener;
-use crate::listen::tls::{self, Offer, SharedTickets, ShortSecret};
+use crate::listen::tls::{self, NoSecret, Offer, SecretFile};
 
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -22,21 +22,8 @@ pub enum NoOffer {
     #[error(transparent)]
     ClientCa(#[from] NoAuthority),
     /// The file with the secret of session tickets.
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The same, and it holds too little.
-    #[error("{} is no secret for session tickets: {source}; make one with `openssl rand -out FILE 64`", path.display())]
-    Short {
-        /// The file.
-        path: PathBuf,
-        /// How short it is.
-        source: ShortSecret,
-    },
+    #[error(transparent)]
+    Secret(#[from] NoSecret),
 }
 
 /// The offers of all listeners.
@@ -52,6 +39,17 @@ pub(super) struct Offers {
 struct Usual {
     offer: Offer,
     ticket_secret: Option<PathBuf>,
+    /// What takes up new secrets from that file.
+    following: Option<Arc<Following>>,
+}
+
+/// A task that ends with this.
+struct Following(AbortHandle);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Offers {
@@ -73,15 +71,19 @@ impl Offers {
         let ticket_secret = config.tls.ticket_secret.as_deref().cloned();
         let before = previous.usual.as_ref();
         let same = before.filter(|usual| usual.ticket_secret == ticket_secret);
-        let server_config = if let Some(usual) = same {
-            usual.offer.config.clone()
+        let (server_config, following) = if let Some(usual) = same {
+            (usual.offer.config.clone(), usual.following.clone())
         } else {
-            let tickets = ticket_secret.as_deref().map(shared_tickets).transpose()?;
-            tls::server_config(store.clone(), tickets, None)?
+            let secret = ticket_secret.as_deref().map(SecretFile::read).transpose()?;
+            let tickets = secret.as_ref().map(SecretFile::tickets);
+            let config = tls::server_config(store.clone(), tickets, None)?;
+            let start = |secret| Following(tokio::spawn(follow(secret)).abort_handle());
+            (config, secret.map(start).map(Arc::new))
         };
         offers.usual = Some(Usual {
             offer: offer(server_config),
             ticket_secret,
+            following,
         });
         for listener in config.listeners.iter().filter(|listener| listener.tls) {
             let Some(path) = &listener.client_ca else {
@@ -106,13 +108,14 @@ impl Offers {
     }
 }
 
-fn shared_tickets(path: &Path) -> Result<Arc<SharedTickets>, NoOffer> {
-    let path = path.to_owned();
-    match fs::read(&path) {
-        Ok(secret) => match SharedTickets::new(&secret) {
-            Ok(tickets) => Ok(Arc::new(tickets)),
-            Err(source) => Err(NoOffer::Short { path, source }),
-        },
-        Err(source) => Err(NoOffer::Unreadable { path, source }),
+/// Takes up new secrets from the file for as long as the program runs.
+async fn follow(mut secret: SecretFile) {
+    loop {
+        tokio::time::sleep(FILES_CHECK).await;
+        match secret.look() {
+            Some(Ok(())) => tracing::info!("new secret for session tickets"),
+            Some(Err(error)) => tracing::error!("{error}; the old secret stays"),
+            None => {}
+        }
     }
 }

@@ -11,6 +11,9 @@ use sd_notify::NotifyState;
 pub enum Word {
     /// Requests are served, by this process: it may have taken the place of another one.
     Ready,
+    /// The process of this number serves in place of this one. Said by the process that the
+    /// manager believes (`NotifyAccess=main`).
+    Succeeded(u32),
     /// A reload has begun. [`Word::Ready`] ends it, whatever came of it.
     Reloading,
     /// The end has begun.
@@ -31,6 +34,7 @@ fn say(word: Word) -> io::Result<()> {
         Word::Ready => {
             sd_notify::notify(&[NotifyState::MainPid(std::process::id()), NotifyState::Ready])
         }
+        Word::Succeeded(process) => sd_notify::notify(&[NotifyState::MainPid(process)]),
         Word::Reloading => {
             sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?])
         }

@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::Running;
+use crate::admin::Report;
 use crate::listen::socket::Available;
 
 /// How long a successor may take until it serves.
@@ -78,6 +79,18 @@ impl Running {
     /// Runs `program` with the arguments of this process, and waits until it serves. After that
     /// this one should [`retire`](Self::retire); after an error it goes on as if nothing had been.
     pub async fn hand_over(&self, program: PathBuf) -> Result<Successor, NoSuccessor> {
+        let result = self.succession(program).await;
+        if let Err(error) = &result {
+            let mut report = Report::clone(&self.reloads.report());
+            report.failed_upgrades += 1;
+            report.failed_upgrade = Some(error.to_string());
+            self.reloads.publish(report);
+            self.telemetry.upgrade_failed();
+        }
+        result
+    }
+
+    async fn succession(&self, program: PathBuf) -> Result<Successor, NoSuccessor> {
         let (ours, theirs) = UnixDatagram::pair()?;
         ours.set_nonblocking(true)?;
         let ours = tokio::net::UnixDatagram::from_std(ours)?;

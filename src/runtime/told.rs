@@ -6,7 +6,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::certificate_list::{certificate_rows, ends_from};
 use super::certificates;
-use crate::admin::{Certificates, SelfCheck};
+use crate::admin::Certificates;
 use crate::config::Config;
 use crate::listen::certificates::CertificateStore;
 
@@ -15,8 +15,6 @@ use crate::listen::certificates::CertificateStore;
 pub(super) struct Told {
     /// As TOML, without secrets.
     pub(super) shown: Arc<ArcSwap<String>>,
-    /// What the last self-check found.
-    pub(super) self_check: Arc<ArcSwapOption<SelfCheck>>,
     in_force: Arc<ArcSwapOption<InForce>>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use tracing::Subscriber;
+use tracing::{Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter, ParseError};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use super::LogFormat;
+use super::journal::{Prioritised, is_journal};
 use super::recent::Recent;
 use super::redact::redact;
 
@@ -93,6 +94,11 @@ impl LogControl {
 
 /// Begins to log to the standard error; records of the `log` crate come along.
 pub fn init(level: LogLevel, format: LogFormat) -> Result<LogControl, LoggingError> {
+    if is_journal(&io::stderr()) {
+        let (subscriber, control) = subscriber(level, format, Prioritised(io::stderr))?;
+        subscriber.try_init()?;
+        return Ok(control);
+    }
     let (subscriber, control) = subscriber(level, format, io::stderr)?;
     // Connects the `log` crate too.
     subscriber.try_init()?;
@@ -151,6 +157,10 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Redacted<W> {
 
     fn make_writer(&'w self) -> Self::Writer {
         Redacted(self.0.make_writer())
+    }
+
+    fn make_writer_for(&'w self, metadata: &Metadata<'_>) -> Self::Writer {
+        Redacted(self.0.make_writer_for(metadata))
     }
 }
 

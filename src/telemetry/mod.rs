@@ -7,6 +7,7 @@
 
 mod access_log;
 mod guard;
+mod journal;
 mod known;
 mod logging;
 mod metrics;
@@ -278,6 +279,11 @@ impl Telemetry {
             .with([], |gauge| gauge.set(1));
     }
 
+    /// Another process could not take this one's place.
+    pub fn upgrade_failed(&self) {
+        self.metrics.families.upgrades_failed.with([], count);
+    }
+
     /// A reload was tried.
     pub fn reloaded(&self, is_done: bool) {
         let families = &self.metrics.families;
@@ -286,6 +292,18 @@ impl Telemetry {
         families
             .configuration_current
             .with([], |gauge| gauge.set(is_done.into()));
+    }
+
+    /// So much of this severity was found by the program's check of itself at `unix_seconds`.
+    pub fn self_check(&self, severity: &'static str, findings: usize, unix_seconds: i64) {
+        let findings = i64::try_from(findings).unwrap_or(i64::MAX);
+        let families = &self.metrics.families;
+        families
+            .self_check_findings
+            .with([severity], |gauge| gauge.set(findings));
+        families
+            .self_check_time
+            .with([], |gauge| gauge.set(unix_seconds));
     }
 
     /// All metrics in Prometheus' text format ([`METRICS_CONTENT_TYPE`]).

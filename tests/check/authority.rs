@@ -2,12 +2,15 @@
 //! them.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
 };
 use time::{Duration, OffsetDateTime};
+
+use super::program::find;
 
 /// Where the certificate of the issuer is to be had: an `AuthorityInfoAccess` with the URL
 /// `http://ca.test/i.crt`.
@@ -28,6 +31,7 @@ pub(crate) struct Wanted {
     pub(crate) names: Vec<&'static str>,
     pub(crate) from: Duration,
     pub(crate) until: Duration,
+    pub(crate) purpose: ExtendedKeyUsagePurpose,
 }
 
 impl Wanted {
@@ -37,6 +41,7 @@ impl Wanted {
             names: names.to_vec(),
             from: Duration::days(-1),
             until: Duration::days(89),
+            purpose: ExtendedKeyUsagePurpose::ServerAuth,
         }
     }
 }
@@ -66,6 +71,38 @@ impl Authority {
         let path = folder.join("root.pem");
         std::fs::write(&path, &self.root_pem).unwrap();
         path
+    }
+
+    /// Makes a certificate that the root signs with SHA-1, which only OpenSSL still does.
+    pub(crate) fn make_with_sha1(&self, wanted: &Wanted, folder: &Path) -> Option<Made> {
+        let openssl = find("openssl")?;
+        let key = KeyPair::generate().unwrap();
+        let request = params(wanted).serialize_request(&key).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        write("request.csr", &request.pem().unwrap());
+        write("root.pem", &self.root_pem);
+        write("root.key", &self.root.key().serialize_pem());
+        let output = Command::new(openssl)
+            .current_dir(folder)
+            .args(["x509", "-req", "-sha1", "-days", "30", "-set_serial", "7"])
+            .args([
+                "-in",
+                "request.csr",
+                "-CA",
+                "root.pem",
+                "-CAkey",
+                "root.key",
+            ])
+            .args(["-copy_extensions", "copy"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        Some(Made {
+            leaf: String::from_utf8(output.stdout).unwrap(),
+            intermediate: String::new(),
+            key: key.serialize_pem(),
+        })
     }
 
     /// Makes a certificate, signed by the intermediate.
@@ -113,6 +150,7 @@ fn params(wanted: &Wanted) -> CertificateParams {
         .distinguished_name
         .push(DnType::CommonName, wanted.names[0]);
     let now = OffsetDateTime::now_utc();
+    params.extended_key_usages = vec![wanted.purpose.clone()];
     params.not_before = now + wanted.from;
     params.not_after = now + wanted.until;
     params

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::authority::{Authority, Made, Wanted};
+use super::distance;
 use super::dns::{self, Zone, address};
 use super::homeserver::{Homeserver, signing_key};
 use super::program::{Program, find, free_address};
@@ -24,6 +26,8 @@ pub(crate) struct Deployment {
     /// Where published addresses lead to.
     pub(crate) routes: Vec<(String, SocketAddr)>,
     pub(crate) arguments: Vec<String>,
+    /// How far away all of it is.
+    pub(crate) round_trip: Duration,
     programs: Vec<Program>,
 }
 
@@ -48,6 +52,7 @@ impl Deployment {
             zone: zone.collect(),
             routes: Vec::new(),
             arguments: vec!["--timeout".into(), "4".into()],
+            round_trip: Duration::ZERO,
             programs: Vec::new(),
         }
     }
@@ -164,7 +169,7 @@ impl Deployment {
 
     /// The options by which the program sees this network.
     pub(crate) async fn network(&self) -> Vec<String> {
-        let resolver = dns::serve(self.zone.clone()).await;
+        let resolver = dns::serve(self.zone.clone(), self.round_trip).await;
         let root = self.authority.write_root(self.folder.path());
         let mut arguments = vec![
             "--dns".to_owned(),
@@ -174,6 +179,11 @@ impl Deployment {
             "--allow-private".to_owned(),
         ];
         for (published, to) in &self.routes {
+            let to = if self.round_trip.is_zero() {
+                *to
+            } else {
+                distance::relay(*to, self.round_trip).await
+            };
             arguments.push("--connect-to".to_owned());
             arguments.push(format!("{published}={to}"));
         }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
@@ -28,17 +29,22 @@ pub(crate) fn address(name: &'static str, text: &str) -> (&'static str, Record) 
     (name, Record::Address(text.parse().unwrap()))
 }
 
-/// Serves a zone until the test ends.
-pub(crate) async fn serve(zone: Zone) -> SocketAddr {
+/// Serves a zone until the test ends, from so far away.
+pub(crate) async fn serve(zone: Zone, round_trip: Duration) -> SocketAddr {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = socket.local_addr().unwrap();
-    let zone = Arc::new(zone);
+    let socket = Arc::new(socket);
     tokio::spawn(async move {
         let mut query = [0; 4096];
         while let Ok((length, client)) = socket.recv_from(&mut query).await {
-            if let Some(answer) = answer(&zone, &query[..length]) {
+            let Some(answer) = answer(&zone, &query[..length]) else {
+                continue;
+            };
+            let socket = socket.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(round_trip).await;
                 let _ = socket.send_to(&answer, client).await;
-            }
+            });
         }
     });
     address

@@ -45,6 +45,14 @@ async fn both_records_are_fine() {
 }
 
 #[tokio::test]
+async fn there_is_no_ipv6() {
+    let zone = vec![address("a.test", V4)];
+    if let Some(deployment) = by_srv(zone, 8448).await {
+        deployment.check().await.informs("addr.no_ipv6");
+    }
+}
+
+#[tokio::test]
 async fn only_the_deprecated_record() {
     let zone = vec![
         address("a.test", V4),
@@ -112,8 +120,15 @@ async fn the_name_does_not_exist() {
 async fn the_name_server_fails() {
     let mut deployment = Deployment::new();
     deployment.zone = vec![("a.test", Record::Failure)];
-    let report = deployment.check().await;
-    assert!(report.ids().contains(&"dns.failed"), "{:#}", report.json);
+    deployment.check().await.finds(&["dns.failed"]);
+}
+
+#[tokio::test]
+async fn all_look_ups_fail() {
+    let mut deployment = Deployment::new();
+    let failing = [FED, OLD, "a.test"].map(|name| (name, Record::Failure));
+    deployment.zone = failing.to_vec();
+    deployment.check().await.finds(&["dns.failed"]);
 }
 
 #[tokio::test]
@@ -151,4 +166,23 @@ async fn a_private_address_is_not_connected_to() {
     super::deployment::run(arguments)
         .await
         .finds(&["dns.private"]);
+}
+
+#[tokio::test]
+async fn a_private_address_is_delegated_to() {
+    let nginx = Nginx {
+        server_document: super::nginx::document("{\"m.server\": \"10.1.2.3:8448\"}"),
+        ..Nginx::default()
+    };
+    if let Some(deployment) = nginx.deploy().await {
+        let network = deployment.network().await;
+        let mut arguments: Vec<_> = network
+            .into_iter()
+            .filter(|one| one != "--allow-private")
+            .collect();
+        arguments.extend(["--json".to_owned(), "a.test".to_owned()]);
+        super::deployment::run(arguments)
+            .await
+            .finds(&["wk.body.private"]);
+    }
 }

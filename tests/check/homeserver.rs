@@ -20,12 +20,18 @@ const KEY_ID: &str = "ed25519:zoo";
 #[derive(Clone)]
 pub(crate) struct Homeserver {
     pub(crate) server_name: String,
+    /// The seed of its signing key, in base64.
+    pub(crate) seed: &'static str,
     /// `public_baseurl`.
     pub(crate) base_url: String,
     /// For how many seconds from now the keys are valid.
     pub(crate) keys_valid_for: i64,
     /// How many seconds the clock is wrong.
     pub(crate) skew: i64,
+    /// The keys of others, for who asks it as a notary.
+    pub(crate) known: Vec<Value>,
+    /// Whether its workers speak to it on the same port.
+    pub(crate) replicates: bool,
     /// Changes the document of the keys after it was signed.
     pub(crate) spoil: fn(&mut Value),
     /// Changes the document of the keys before it is signed.
@@ -44,10 +50,6 @@ pub(crate) fn signing_key() -> String {
     format!("ed25519 zoo {SEED}\n")
 }
 
-fn pair() -> Ed25519KeyPair {
-    Ed25519KeyPair::from_seed_unchecked(&STANDARD_NO_PAD.decode(SEED).unwrap()).unwrap()
-}
-
 fn now() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -62,17 +64,30 @@ impl Homeserver {
     pub(crate) fn new(server_name: &str) -> Self {
         Self {
             server_name: server_name.to_owned(),
+            seed: SEED,
             base_url: format!("https://matrix.{server_name}"),
             keys_valid_for: 86_400,
             skew: 0,
+            known: Vec::new(),
+            replicates: false,
             spoil: |_| {},
             alter: |_| {},
         }
     }
 
+    fn pair(&self) -> Ed25519KeyPair {
+        let seed = STANDARD_NO_PAD.decode(self.seed).unwrap();
+        Ed25519KeyPair::from_seed_unchecked(&seed).unwrap()
+    }
+
     /// Serves until the test ends.
     pub(crate) async fn start(self) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// The same at an address.
+    pub(crate) async fn start_at(self, address: SocketAddr) -> SocketAddr {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stub = Arc::new(self);
         tokio::spawn(async move {
@@ -166,6 +181,11 @@ impl Homeserver {
             ("GET", "/_synapse/admin/v1/server_version") => {
                 (200, json!({ "server_version": "1.163.2" }))
             }
+            ("POST", "/_matrix/key/v2/query") => (200, json!({ "server_keys": self.known })),
+            // All of it is POST and PUT.
+            ("GET", "/_synapse/replication/presence_bump_active_time/x") if self.replicates => {
+                unrecognized(405)
+            }
             ("GET", _) if event.is_some_and(|id| !id.contains('/')) => {
                 self.signed(request, None, 404)
             }
@@ -193,8 +213,9 @@ impl Homeserver {
         }
     }
 
-    fn keys(&self) -> Value {
-        let pair = pair();
+    /// The document of its keys.
+    pub(crate) fn keys(&self) -> Value {
+        let pair = self.pair();
         let public = STANDARD_NO_PAD.encode(pair.public_key().as_ref());
         let mut document = json!({
             "server_name": self.server_name,
@@ -243,7 +264,7 @@ impl Homeserver {
             signed["content"] = content;
         }
         signed.sort_all_objects();
-        let key = UnparsedPublicKey::new(&ED25519, pair().public_key().as_ref().to_vec());
+        let key = UnparsedPublicKey::new(&ED25519, self.pair().public_key().as_ref().to_vec());
         if key
             .verify(signed.to_string().as_bytes(), &signature)
             .is_err()

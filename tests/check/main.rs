@@ -15,17 +15,23 @@
 
 mod apache;
 mod authority;
+mod client_faults;
+mod complete;
 mod deployment;
+mod distance;
 mod dns;
 mod dns_faults;
 mod haproxy;
 mod homeserver;
+mod imported;
 mod key_faults;
+mod names;
 mod nginx;
 mod program;
 mod report;
 mod running_configuration;
 mod schema;
+mod signed_faults;
 mod synapse;
 mod tls_faults;
 mod watch;

@@ -1,6 +1,10 @@
 //! nginx in front, with the mistakes that people make there.
 
+use std::net::SocketAddr;
+
+use super::authority::Wanted;
 use super::deployment::{Deployment, Kind, stub};
+use super::homeserver::Homeserver;
 use super::report::Report;
 
 /// A whole nginx for `a.test`; each part can be replaced.
@@ -47,7 +51,7 @@ pub(crate) fn document(body: &str) -> String {
 }
 
 /// What Synapse's documentation gives, with something more.
-fn location(more: &str) -> String {
+pub(crate) fn location(more: &str) -> String {
     format!("location ~ ^(/_matrix|/_synapse/client) {{ proxy_pass http://$stub; {PROXY} {more} }}")
 }
 
@@ -78,9 +82,14 @@ impl Nginx {
 
     /// Deploys it on port 443 of both addresses.
     pub(crate) async fn deploy(&self) -> Option<Deployment> {
+        self.deploy_before(stub().await).await
+    }
+
+    /// The same in front of another homeserver.
+    pub(crate) async fn deploy_before(&self, homeserver: SocketAddr) -> Option<Deployment> {
         let mut deployment = Deployment::new().with_certificate();
         let listen = deployment
-            .start(Kind::Nginx, &self.text(), stub().await)
+            .start(Kind::Nginx, &self.text(), homeserver)
             .await?;
         deployment.route_all(listen);
         Some(deployment)
@@ -304,4 +313,73 @@ async fn only_new_tls_is_accepted() {
 async fn only_older_tls_is_accepted() {
     let tls = Nginx::default().tls.replace("TLSv1.2 TLSv1.3", "TLSv1.2");
     finds(|nginx| nginx.tls = tls, &["tls.proto.no13"]).await;
+}
+
+#[tokio::test]
+async fn head_is_no_method() {
+    let more = "if ($request_method = HEAD) { return 405; }";
+    finds(|nginx| nginx.matrix = location(more), &["limits.method"]).await;
+}
+
+#[tokio::test]
+async fn the_version_is_a_page() {
+    let matrix = format!(
+        "location = /_matrix/federation/v1/version {{
+            if ($request_method = GET) {{ return 200 '<html>'; }}
+            proxy_pass http://$stub; {PROXY} }}
+         {}",
+        location("")
+    );
+    finds(|nginx| nginx.matrix = matrix, &["ver.schema"]).await;
+}
+
+#[tokio::test]
+async fn replication_is_open() {
+    let mut homeserver = Homeserver::new("a.test");
+    homeserver.replicates = true;
+    let nginx = Nginx {
+        matrix: format!(
+            "{} location /_synapse/replication {{ proxy_pass http://$stub; }}",
+            location("")
+        ),
+        ..Nginx::default()
+    };
+    if let Some(deployment) = nginx.deploy_before(homeserver.start().await).await {
+        deployment.check().await.finds(&["leak.replication"]);
+    }
+}
+
+/// With a third server that answers for all other names.
+fn with_default_server(what: &str) -> Nginx {
+    let Nginx { listen, matrix, .. } = Nginx::default();
+    let listen = listen.trim_end_matches(';');
+    Nginx {
+        matrix: format!("{matrix} }} server {{ {listen} default_server; server_name _; {what}"),
+        ..Nginx::default()
+    }
+}
+
+#[tokio::test]
+async fn any_host_is_that_of_another_homeserver() {
+    let other = Homeserver::new("b.test").start().await;
+    let nginx = with_default_server(&format!("location / {{ proxy_pass http://{other}; }}"));
+    let Some(report) = nginx.report().await else {
+        return;
+    };
+    report.finds(&["http.host.other"]);
+}
+
+#[tokio::test]
+async fn who_sends_no_name_gets_another_certificate() {
+    let nginx = with_default_server(
+        "ssl_certificate $folder/other.pem; ssl_certificate_key $folder/other.key; return 404;",
+    );
+    let mut deployment = Deployment::new().with_certificate();
+    let made = deployment.authority.make(&Wanted::new(&["other.test"]));
+    deployment.write_certificate("other", &made);
+    let text = nginx.text();
+    if let Some(listen) = deployment.start(Kind::Nginx, &text, stub().await).await {
+        deployment.route_all(listen);
+        deployment.check().await.informs("tls.nosni");
+    }
 }

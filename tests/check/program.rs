@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long one of them may take to listen.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long one of them may take to listen; Synapse on a busy machine takes a minute.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A proxy; killed with what it started when the test is over.
 pub(crate) struct Program {
@@ -67,6 +67,17 @@ impl Program {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Self { child }
+    }
+}
+
+impl Program {
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let mut command = Command::new("kill");
+        command
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string());
+        assert!(command.status().unwrap().success());
     }
 }
 

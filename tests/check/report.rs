@@ -34,6 +34,15 @@ impl Report {
         );
     }
 
+    /// Asserts that there is nothing but what is worth knowing, this among it.
+    #[track_caller]
+    pub(crate) fn informs(&self, id: &str) {
+        self.finds(&[]);
+        let findings = self.json["findings"].as_array().unwrap();
+        let is_there = findings.iter().any(|finding| finding["id"] == id);
+        assert!(is_there, "no {id}: {:#}", self.json);
+    }
+
     /// The remedy of a finding.
     pub(crate) fn remedy(&self, id: &str) -> &str {
         let findings = self.json["findings"].as_array().unwrap();

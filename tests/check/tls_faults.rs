@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rcgen::ExtendedKeyUsagePurpose;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use time::Duration;
@@ -9,6 +10,7 @@ use time::Duration;
 use super::authority::{Made, Wanted, self_signed};
 use super::deployment::{Deployment, Kind, V4, V6, stub};
 use super::haproxy;
+use super::nginx::{Nginx, location};
 use super::program::free_address;
 
 /// `a.test` on port 8448 with a certificate; nothing on 443.
@@ -150,4 +152,65 @@ async fn two_server_certificates_in_one_chain() {
         made
     };
     finds(two, &["tls.chain.leaves"]).await;
+}
+
+#[tokio::test]
+async fn a_certificate_for_clients() {
+    let wanted = Wanted {
+        purpose: ExtendedKeyUsagePurpose::ClientAuth,
+        ..good()
+    };
+    finds(
+        |deployment| deployment.authority.make(&wanted),
+        &["tls.chain.broken"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_signature_with_sha1() {
+    let mut deployment = Deployment::new();
+    let made = deployment
+        .authority
+        .make_with_sha1(&good(), deployment.path());
+    let Some(made) = made else {
+        return;
+    };
+    deployment.write_certificate("server", &made);
+    // OpenSSL itself refuses such a certificate, unless it is told not to.
+    let nginx = Nginx {
+        tls: format!("ssl_ciphers ALL:@SECLEVEL=0; {}", Nginx::default().tls),
+        server_document: location(""),
+        client_document: String::new(),
+        matrix: "return 404;".into(),
+        ..Nginx::default()
+    };
+    let listen = deployment
+        .start(Kind::Nginx, &nginx.text(), stub().await)
+        .await;
+    let Some(listen) = listen else {
+        return;
+    };
+    for address in [V4, V6] {
+        deployment.route(address, 443, free_address());
+        deployment.route(address, 8448, listen);
+    }
+    deployment.check().await.finds(&["tls.chain.sha1"]);
+}
+
+#[tokio::test]
+async fn the_name_is_not_known_to_tls() {
+    let mut deployment = Deployment::new();
+    let made = deployment.authority.make(&Wanted::new(&["www.a.test"]));
+    deployment.write_certificate("server", &made);
+    let text = haproxy::text("").replace("ssl crt", "ssl strict-sni crt");
+    let listen = deployment.start(Kind::Haproxy, &text, stub().await).await;
+    let Some(listen) = listen else {
+        return;
+    };
+    for address in [V4, V6] {
+        deployment.route(address, 443, free_address());
+        deployment.route(address, 8448, listen);
+    }
+    deployment.check().await.finds(&["tls.handshake"]);
 }

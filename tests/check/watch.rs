@@ -79,6 +79,49 @@ async fn readers_of_the_public_tester_read_its_shape() {
         connection["Checks"]["Ed25519Checks"]["ed25519:zoo"]["MatchingSignature"],
         true
     );
+    let mut report = report;
+    stable(&mut report);
+    insta::assert_snapshot!(format!("{report:#}"));
+}
+
+#[tokio::test]
+async fn the_public_tester_has_an_error_of_who_has_no_keys() {
+    let nginx = Nginx {
+        matrix: "location / { return 404; }".into(),
+        ..Nginx::default()
+    };
+    let Some(deployment) = nginx.deploy().await else {
+        return;
+    };
+    let (text, code) = said(&deployment, &["--compat", "federation-tester"]).await;
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(code, Some(2));
+    assert_eq!(report["FederationOK"], false);
+    assert_eq!(report["ConnectionReports"], serde_json::json!({}));
+    let error = &report["ConnectionErrors"]["198.51.100.1:443"]["Message"];
+    assert!(error.as_str().unwrap().contains("404"), "{report:#}");
+}
+
+#[tokio::test]
+async fn the_words_of_the_far_side_are_ascii() {
+    let mut homeserver = super::homeserver::Homeserver::new("a.test");
+    homeserver.alter = |document| {
+        document["old_verify_keys"]["ed25519:\u{9b}2J"] =
+            serde_json::json!({ "\u{1b}c": "\u{202e}" });
+    };
+    let Some(deployment) = super::key_faults::deployed(homeserver).await else {
+        return;
+    };
+    for form in [
+        &["--compat", "federation-tester"][..],
+        &["--json"],
+        &["--tap"],
+        &[],
+    ] {
+        let (text, _) = said(&deployment, form).await;
+        let is_plain = |c: char| c == '\n' || (' '..='~').contains(&c);
+        assert!(text.chars().all(is_plain), "{form:?}: {text:?}");
+    }
 }
 
 #[tokio::test]
@@ -140,6 +183,10 @@ fn stable(value: &mut serde_json::Value) {
                     "not_after",
                     "sha256",
                     "keys_valid_until",
+                    "CacheExpiresAt",
+                    "SHA256Fingerprint",
+                    "valid_until_ts",
+                    "signatures",
                 ];
                 if changes.contains(&key.as_str()) {
                     *value = format!("<{key}>").into();

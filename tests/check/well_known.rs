@@ -50,6 +50,55 @@ async fn one_absolute_redirect_is_fine() {
 }
 
 #[tokio::test]
+async fn a_redirect_to_plain_http() {
+    let nginx = Nginx {
+        server_document: redirect(302, "http://a.test/final"),
+        ..Nginx::default()
+    };
+    let Some(mut deployment) = nginx.deploy().await else {
+        return;
+    };
+    let plain = Nginx {
+        tls: String::new(),
+        listen: "listen $listen;".into(),
+        server_document: document("{\"m.server\": \"matrix.a.test:443\"}")
+            .replace("/.well-known/matrix/server", "/final"),
+        ..Nginx::default()
+    };
+    let listen = deployment
+        .start(Kind::Nginx, &plain.text(), stub().await)
+        .await
+        .unwrap();
+    deployment.route(V4, 80, listen);
+    deployment.route(V6, 80, listen);
+    deployment.check().await.finds(&["wk.redirect.http"]);
+}
+
+#[tokio::test]
+async fn a_web_server_that_never_answers() {
+    // Takes connections, and nothing from them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut deployment = Deployment::new().with_certificate();
+    let text = super::haproxy::text("").replace("unless matrix", "if FALSE");
+    let Some(web) = deployment
+        .start(Kind::Haproxy, &text, silent.local_addr().unwrap())
+        .await
+    else {
+        return;
+    };
+    let text = super::haproxy::text("");
+    let matrix = deployment
+        .start(Kind::Haproxy, &text, stub().await)
+        .await
+        .unwrap();
+    deployment.route_all(web);
+    deployment.route(V4, 8448, matrix);
+    deployment.route(V6, 8448, matrix);
+    deployment.arguments = vec!["--timeout".into(), "3".into()];
+    deployment.check().await.finds(&["wk.connect"]);
+}
+
+#[tokio::test]
 async fn a_308_is_not_known_to_all() {
     finds_with_other(
         &redirect(308, "https://b.test/final"),

@@ -1,27 +1,25 @@
 //! Certificates by ACME, from a real authority.
 
-use std::cell::Cell;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use time::{Duration, OffsetDateTime};
 
 use crate::support::authority::Authority;
-use crate::support::h2_client::H2;
 use crate::support::pebble::Pebble;
-use crate::support::{Answer, Door, Gate, Homeserver, Raw, Request, Vestibule, eventually, tls};
+use crate::support::{Answer, Door, Homeserver, Raw, Request, Vestibule, eventually, tls};
 
-const TARGET: &str = "/_matrix/client/versions";
-const NAMES: [&str; 2] = ["example.com", "matrix.example.com"];
+pub(crate) const TARGET: &str = "/_matrix/client/versions";
+pub(crate) const NAMES: [&str; 2] = ["example.com", "matrix.example.com"];
 
 /// Lets the authority find the program on the ports of its names.
-fn reachable(pebble: &Pebble, vestibule: &Vestibule) {
+pub(crate) fn reachable(pebble: &Pebble, vestibule: &Vestibule) {
     pebble.http.leads_to(vestibule.address(Door::Redirect));
     pebble.tls.leads_to(vestibule.address(Door::Tls));
 }
 
 /// Whether a client that trusts the authority is served for `name`.
-async fn is_trusted(vestibule: &Vestibule, pebble: &Pebble, name: &str) -> bool {
+pub(crate) async fn is_trusted(vestibule: &Vestibule, pebble: &Pebble, name: &str) -> bool {
     let tcp = vestibule.tcp(Door::Tls).await;
     let stream = tls::connect(tcp, pebble.root(), name, &["http/1.1"]).await;
     let Ok(stream) = stream else {
@@ -31,7 +29,7 @@ async fn is_trusted(vestibule: &Vestibule, pebble: &Pebble, name: &str) -> bool 
     answer.status == 200
 }
 
-async fn all_are_trusted(vestibule: &Vestibule, pebble: &Pebble) {
+pub(crate) async fn all_are_trusted(vestibule: &Vestibule, pebble: &Pebble) {
     for name in NAMES {
         eventually("the authority's certificate is served", async || {
             is_trusted(vestibule, pebble, name).await
@@ -41,7 +39,7 @@ async fn all_are_trusted(vestibule: &Vestibule, pebble: &Pebble) {
 }
 
 /// What the state folder knows of a name, once it has `key`.
-async fn record(state: &Path, name: &str, key: &str) -> serde_json::Value {
+pub(crate) async fn record(state: &Path, name: &str, key: &str) -> serde_json::Value {
     let file = state.join(format!("acme/names/{name}.json"));
     let mut known = serde_json::Value::Null;
     eventually("the state folder knows more of the name", async || {
@@ -76,15 +74,75 @@ async fn first_certificates_come_by_either_challenge() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_get_certificates_too() {
+    for challenge in ["http-01", "tls-alpn-01"] {
+        let pebble = Pebble::start().await;
+        let homeserver = Homeserver::start().await;
+        let mut hosts = vec!["127.0.0.1"];
+        if tokio::net::TcpListener::bind("[::1]:0").await.is_ok() {
+            hosts.push("[::1]");
+        }
+        let config = format!("hosts = {hosts:?}\n{}", by(&pebble, challenge));
+        let vestibule = Vestibule::start(&homeserver, &config).await;
+        reachable(&pebble, &vestibule);
+        // Who connects to an address asks for no name, and one is enough to find its certificate.
+        for name in ["example.com", "127.0.0.1"] {
+            eventually("the authority's certificate is served", async || {
+                is_trusted(&vestibule, &pebble, name).await
+            })
+            .await;
+        }
+        for host in &hosts {
+            let name = host.trim_matches(['[', ']']);
+            let known = record(vestibule.state(), name, "authority").await;
+            assert_eq!(known["authority"], pebble.directory(), "{challenge} {host}");
+        }
+        assert_eq!(pebble.logged("POST /order-plz ->"), hosts.len() + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_names_that_no_file_has_are_ordered() {
+    let pebble = Pebble::start().await;
+    let files = Authority::new();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = files.write_certificate(folder.path(), &["example.com"]);
+    let pair = format!(
+        "source = \"acme\"\ncertificates = [{{ certificate = {certificate:?}, key = {key:?} }}]"
+    );
+    let config = pebble.config("").replace("source = \"acme\"", &pair);
+    let homeserver = Homeserver::start().await;
+    let vestibule = Vestibule::start(&homeserver, &config).await;
+    let from_file = async |authority: &Authority| {
+        let tcp = vestibule.tcp(Door::Tls).await;
+        let stream = tls::connect(tcp, authority.pem(), "example.com", &[]).await;
+        stream.is_ok()
+    };
+    assert!(from_file(&files).await);
+    reachable(&pebble, &vestibule);
+    eventually("the other name has a certificate", async || {
+        is_trusted(&vestibule, &pebble, "matrix.example.com").await
+    })
+    .await;
+    assert!(from_file(&files).await);
+    assert_eq!(pebble.logged("POST /order-plz ->"), 1);
+    // The files are watched as ever.
+    let renewed = Authority::new();
+    renewed.write_certificate(folder.path(), &["example.com"]);
+    eventually("the new file is served", async || from_file(&renewed).await).await;
+    assert!(is_trusted(&vestibule, &pebble, "matrix.example.com").await);
+}
+
 /// `[tls]` with one authority, and how names are checked.
-fn by(pebble: &Pebble, challenge: &str) -> String {
+pub(crate) fn by(pebble: &Pebble, challenge: &str) -> String {
     let only = format!("source = \"acme\"\nchallenges = [\"{challenge}\"]");
     pebble.config("").replace("source = \"acme\"", &only)
 }
 
 /// Writes a certificate of another authority into the state folder, as an earlier run would have
 /// left it; `begun` and `ends` are days from now.
-fn leave(state: &Path, authority: &Authority, name: &str, begun: i64, ends: i64) {
+pub(crate) fn leave(state: &Path, authority: &Authority, name: &str, begun: i64, ends: i64) {
     let now = OffsetDateTime::now_utc();
     let pem = authority.pem_between(
         name,
@@ -128,52 +186,6 @@ async fn keys_are_for_us_alone_and_nothing_is_left_of_challenges() {
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn renewal_disturbs_nobody() {
-    let pebble = Pebble::start().await;
-    let old = Authority::new();
-    let homeserver = Homeserver::start().await;
-    let gate = Gate::new();
-    let slow = Answer::json(200, "{\"late\":true}").after(&gate);
-    homeserver.route("GET", "/_matrix/client/v3/sync", slow);
-    let state = tempfile::tempdir().unwrap();
-    for name in NAMES {
-        leave(state.path(), &old, name, -70, 20);
-    }
-    let vestibule = Vestibule::start_in(state, homeserver.url(), &pebble.config("")).await;
-    // Long polls over both protocols on the old certificate, and requests one after the other.
-    let connect = async |alpn: &str| {
-        let tcp = vestibule.tcp(Door::Tls).await;
-        let stream = tls::connect(tcp, old.pem(), "matrix.example.com", &[alpn]).await;
-        stream.unwrap()
-    };
-    let poll = Request::get("/_matrix/client/v3/sync");
-    let mut http1 = Raw::new(connect("http/1.1").await);
-    http1.send(poll.bytes()).await;
-    let mut http2 = H2::connect(Box::new(connect("h2").await)).await;
-    let mut requests = Raw::new(connect("http/1.1").await);
-    let federation = Request::get("/_matrix/federation/v1/version").host("matrix.example.com");
-    homeserver.begun(0).await;
-
-    reachable(&pebble, &vestibule);
-    let is_renewed = Cell::new(false);
-    let renewal = async {
-        all_are_trusted(&vestibule, &pebble).await;
-        is_renewed.set(true);
-    };
-    let requests_go_on = async {
-        while !is_renewed.get() {
-            assert_eq!(requests.ask(&federation).await.status, 200);
-        }
-    };
-    tokio::join!(renewal, requests_go_on);
-    gate.open();
-    assert_eq!(http1.response().await.status, 200);
-    let late = http2.ask(&poll).await;
-    assert_eq!(late.status, 200);
-    assert_eq!(requests.ask(&federation).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

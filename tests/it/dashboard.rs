@@ -12,7 +12,7 @@ use crate::support::tool::is_there;
 use crate::support::{Answer, Door, Gate, Homeserver, Request, Vestibule, eventually};
 
 /// What does not happen in this test, or at all on a healthy machine.
-const CANNOT_OCCUR: [&str; 8] = [
+const CANNOT_OCCUR: [&str; 11] = [
     "vestibule_connections_refused_total",
     "vestibule_accept_errors_total",
     "vestibule_certificate_orders_total",
@@ -21,6 +21,9 @@ const CANNOT_OCCUR: [&str; 8] = [
     "vestibule_discovered_members",
     "vestibule_configuration_version",
     "vestibule_configuration_reloads_total",
+    "vestibule_upgrades_failed_total",
+    "vestibule_self_check_findings",
+    "vestibule_self_check_timestamp_seconds",
 ];
 
 fn file(path: &str) -> PathBuf {

@@ -17,6 +17,7 @@
 )]
 
 mod acme;
+mod acme_renewal;
 mod admin;
 mod bodies;
 mod connections;
@@ -27,13 +28,16 @@ mod edge_cache;
 mod errors;
 mod exposure;
 mod floods;
+mod handshakes;
 mod headers;
 mod heads;
 mod holding;
 mod https_upstream;
 mod logs;
 mod long_poll;
+mod migrating;
 mod proxy_protocol;
+mod python_clients;
 mod redirects;
 mod reload;
 mod routes;
@@ -46,6 +50,7 @@ mod support;
 mod targets;
 mod tls_listener;
 mod unix_sockets;
+mod upgrade;
 mod upstream_answers;
 mod upstream_connections;
 mod websocket;

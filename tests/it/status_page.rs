@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, UnixStream};
 
-use crate::support::binary::Binary;
+use crate::support::binary::{Binary, LISTENERS};
 use crate::support::browser::Browser;
 use crate::support::{Homeserver, Request, eventually};
 
@@ -41,7 +41,7 @@ async fn relay(socket: std::path::PathBuf) -> SocketAddr {
 
 async fn busy() -> (Homeserver, Binary) {
     let homeserver = Homeserver::start().await;
-    let binary = Binary::start_with(&homeserver, WORKERS).await;
+    let binary = Binary::start_with(&homeserver, &format!("{LISTENERS}{WORKERS}")).await;
     for target in [
         "/_matrix/client/v3/sync?since=s1",
         "/_matrix/client/v3/rooms/!r:x/messages",

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use tokio_rustls::TlsConnector;
+
 use crate::support::authority::Authority;
 use crate::support::curl::curl;
 use crate::support::{Door, Homeserver, Raw, Request, Vestibule, eventually, tls, within};
@@ -250,6 +252,47 @@ async fn whoever_shares_the_secret_resumes_the_sessions_of_others() {
         }
         assert_eq!(kinds[1], rustls::HandshakeKind::Resumed, "{version:?}");
     }
+}
+
+/// How a handshake of a client that remembers its sessions went.
+async fn kind(vestibule: &Vestibule, connector: &TlsConnector) -> rustls::HandshakeKind {
+    let tcp = vestibule.tcp(Door::Tls).await;
+    let name = "matrix.example.com".try_into().unwrap();
+    let stream = within("a handshake", connector.connect(name, tcp)).await;
+    let stream = stream.unwrap();
+    let kind = stream.get_ref().1.handshake_kind().unwrap();
+    let answer = Raw::new(stream).ask(&Request::get(TARGET)).await;
+    assert_eq!(answer.status, 200);
+    kind
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchanged_secret_is_taken_up_and_no_session_is_lost() {
+    let homeserver = Homeserver::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = |secret: &str| {
+        format!(
+            "state_folder = \"{0}\"\n[tls]\nsource = \"internal\"\nticket_secret = \"{0}/{secret}\"",
+            folder.path().display(),
+        )
+    };
+    std::fs::write(folder.path().join("exchanged"), [5; 64]).unwrap();
+    std::fs::write(folder.path().join("new"), [6; 64]).unwrap();
+    let vestibule = Vestibule::start(&homeserver, &config("exchanged")).await;
+    let other = Vestibule::start(&homeserver, &config("new")).await;
+    let authority = std::fs::read_to_string(folder.path().join("ca.pem")).unwrap();
+    let client = || tls::connector(&authority, &["http/1.1"]);
+    let old = client();
+    kind(&vestibule, &old).await;
+    std::fs::write(folder.path().join("exchanged"), [6; 64]).unwrap();
+    eventually("the new secret seals", async || {
+        let new = client();
+        kind(&vestibule, &new).await;
+        kind(&other, &new).await == rustls::HandshakeKind::Resumed
+    })
+    .await;
+    let resumed = kind(&vestibule, &old).await;
+    assert_eq!(resumed, rustls::HandshakeKind::Resumed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,7 +113,7 @@ class Deployment(Homeserver):
         self.addresses[ON_A_SOCKET] = f"{sockets}/{ON_A_SOCKET}.sock"
         super().__init__(
             NAME, folder / "workers", ("matrix.workers.localhost", port), self.url("main"),
-            site=f'delegate = "matrix.workers.localhost:{port}"\n',
+            site=f'delegate = "matrix.workers.localhost:{port}"\nself_check = false\n',
             listeners=listener(port, "both") + "".join(map(self.worker_of_vestibule, WORKERS)),
             synapse=self.shared_settings(),
         )
@@ -259,7 +259,7 @@ class World:
         port = free_port()
         self.there = Homeserver(
             f"localhost:{port}", folder / "remote", ("localhost", port), f"http://127.0.0.1:{free_port()}",
-            listeners=listener(port, "both"),
+            site="self_check = false\n", listeners=listener(port, "both"),
             # Synapse's own times between attempts: who backs off stays so, for all to see.
             synapse={"presence": {"enabled": False}, "federation": {}},
         )

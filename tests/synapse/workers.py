@@ -85,7 +85,7 @@ def an_imported_configuration_routes_the_same(deployment):
     equal(f"exit code of the import, which says {done.stderr}", done.returncode, 0)
     # Only what a test must not share with the machine is not the import's: ports, the certificate, the folder.
     (folder / "vestibule.toml").write_text(
-        f'tls = "internal"\nstate_folder = "{folder}/state"\n{done.stdout}\n[admin]\naddress = "off"\n'
+        f'tls = "internal"\nself_check = false\nstate_folder = "{folder}/state"\n{done.stdout}\n[admin]\naddress = "off"\n'
         + listener(port, "both")
     )
     site = Client(deployment.here.host, port, folder / "state" / "ca.pem")

@@ -27,7 +27,7 @@ pub(super) fn page(status: &Status) -> String {
     glance(&mut page, status);
     sites(&mut page, &status.sites);
     certificates(&mut page, status);
-    self_check(&mut page, status.self_check.as_ref());
+    self_check(&mut page, &status.self_check);
     traffic(&mut page, status);
     connections(&mut page, status);
     troubles(&mut page, &status.troubles);
@@ -41,6 +41,7 @@ pub(super) fn page(status: &Status) -> String {
         "upstreams",
         "certificates",
         "connections",
+        "self-check",
         "config",
         "metrics",
     ];
@@ -162,22 +163,27 @@ fn certificate(row: &CertificateRow, now: OffsetDateTime) -> Vec<html::Cell> {
     ]
 }
 
-fn self_check(page: &mut Html, found: Option<&SelfCheckRow>) {
-    let Some(found) = found else {
+fn self_check(page: &mut Html, found: &[SelfCheckRow]) {
+    if found.is_empty() {
         return;
-    };
+    }
     page.section("Self-check", |page| {
-        let verdict = if found.ok { "passed" } else { "found faults" };
-        let verdict = format!("{verdict}, {}", readable(&found.at));
-        page.element("p", mood(found.ok), &verdict);
-        if !found.findings.is_empty() {
-            page.open("ul", "");
-            for finding in &found.findings {
-                page.element("li", "", finding);
-            }
-            page.close("ul");
+        for of_site in found {
+            self_check_of(page, of_site);
         }
     });
+}
+
+fn self_check_of(page: &mut Html, found: &SelfCheckRow) {
+    let verdict = if found.ok { "passed" } else { "found faults" };
+    page.element("h3", "", &found.site);
+    let verdict = format!("{verdict}, {}", readable(&found.at));
+    page.element("p", mood(found.ok), &verdict);
+    page.open("ul", "");
+    for finding in &found.findings {
+        page.element("li", "", finding);
+    }
+    page.close("ul");
 }
 
 fn traffic(page: &mut Html, status: &Status) {

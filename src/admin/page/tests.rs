@@ -41,11 +41,12 @@ fn status() -> Status {
             message: hostile.to_owned(),
             times: 3,
         }],
-        self_check: Some(SelfCheckRow {
+        self_check: vec![SelfCheckRow {
+            site: "example.com".to_owned(),
             at: "2026-11-21T00:00:00Z".to_owned(),
             ok: false,
             findings: vec![hostile.to_owned()],
-        }),
+        }],
         now: OffsetDateTime::from_unix_timestamp(1_795_219_200).unwrap(),
     }
 }

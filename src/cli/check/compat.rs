@@ -1,12 +1,33 @@
 //! The report in the shape of matrix-federation-tester's `/api/report`, for whoever reads that.
 
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use crate::federation::{Certificate, Connection, Report, Verdict};
 
-/// The same facts in its words. What it leaves out, as the reasons of a failure, is in `Errors`.
-pub(super) fn federation_tester(report: &Report) -> Value {
-    let connected = |one: &&Connection| one.tls_version.is_some();
+/// The same facts in its words, as `JSONReport` of its `main.go` writes them. All of it is ASCII:
+/// it holds the document of the keys as the far side wrote it.
+pub(super) fn federation_tester(report: &Report) -> String {
+    let mut text = String::new();
+    for character in format!("{:#}", value(report)).chars() {
+        if character.is_ascii() {
+            text.push(character);
+            continue;
+        }
+        // Only strings hold such characters, and there this stands for them.
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _ = write!(text, "\\u{unit:04x}");
+        }
+    }
+    text
+}
+
+fn value(report: &Report) -> Value {
+    // It has a report of whoever answered with keys, and an error of everybody else.
+    let connected = |one: &&Connection| one.keys_document.is_some();
     let reports: Map<_, _> = report
         .connections
         .iter()
@@ -23,14 +44,23 @@ pub(super) fn federation_tester(report: &Report) -> Value {
         || json!({ "error": "no version was answered" }),
         |version| json!({ "name": version.name, "version": version.version }),
     );
-    json!({
+    let mut value = json!({
         "WellKnownResult": well_known(report),
         "DNSResult": dns(report),
         "ConnectionReports": reports,
         "ConnectionErrors": errors,
         "Version": version,
         "FederationOK": report.verdict != Verdict::Broken,
-    })
+    });
+    let name = &report.server_name;
+    let is_invalid = report.findings.iter().any(|one| one.id == "name.invalid");
+    if let Some(object) = value.as_object_mut().filter(|_| is_invalid) {
+        object.insert(
+            "Error".to_owned(),
+            format!("Invalid server name '{name}'").into(),
+        );
+    }
+    value
 }
 
 fn well_known(report: &Report) -> Value {
@@ -62,6 +92,7 @@ fn dns(report: &Report) -> Value {
         })
     });
     let records: Vec<_> = records.collect();
+    let has_records = !records.is_empty();
     let problem = discovery.srv.iter().find_map(|srv| srv.problem.as_ref());
     let hosts: Map<_, _> = discovery
         .targets
@@ -72,14 +103,16 @@ fn dns(report: &Report) -> Value {
                 "Addrs": target.addresses,
                 "Error": null,
             });
-            (target.host.clone(), host)
+            // Targets of SRV records are absolute there.
+            let dot = if has_records { "." } else { "" };
+            (format!("{}{dot}", target.host), host)
         })
         .collect();
     let addresses: Vec<_> = report.connections.iter().map(|one| &one.address).collect();
     json!({
         "SRVSkipped": discovery.srv.is_empty(),
-        "SRVCName": used.map_or("", |srv| &srv.name),
-        "SRVRecords": records,
+        "SRVCName": used.map_or_else(String::new, |srv| format!("{}.", srv.name)),
+        "SRVRecords": has_records.then_some(records),
         "SRVError": problem.map(|problem| json!({ "Message": problem })),
         "Hosts": hosts,
         "Addrs": addresses,
@@ -102,10 +135,17 @@ fn connection(one: &Connection, report: &Report) -> Value {
             (id.clone(), check)
         })
         .collect();
-    let errors: Vec<_> = one.problem.iter().collect();
+    let of_certificate = ["tls.name", "tls.chain", "tls.expired", "tls.not_yet"];
+    let faults = report.findings.iter().filter(|finding| {
+        let mut groups = of_certificate.iter();
+        !one.certificates_are_valid && groups.any(|group| finding.id.starts_with(group))
+    });
+    let errors = faults.flat_map(|finding| &finding.seen);
+    let errors: Vec<_> = errors.map(|seen| json!({ "Message": seen })).collect();
+    let suite = one.cipher_suite.as_deref().unwrap_or_default();
     json!({
         "Certificates": one.certificates.iter().map(certificate).collect::<Vec<_>>(),
-        "Cipher": { "Version": one.tls_version, "CipherSuite": one.cipher_suite },
+        "Cipher": { "Version": one.tls_version, "CipherSuite": suite.replace("TLS13_", "TLS_") },
         "Checks": {
             "AllChecksOK": is_ours && is_current && all_signed && one.certificates_are_valid,
             "MatchingServerName": is_ours,
@@ -117,16 +157,20 @@ fn connection(one: &Connection, report: &Report) -> Value {
         },
         "Errors": errors,
         "Ed25519VerifyKeys": one.keys,
+        // Its `Info` has no fields.
         "Info": {},
-        "Keys": null,
+        "Keys": one.keys_document,
     })
 }
 
 fn certificate(one: &Certificate) -> Value {
+    let digits = one.sha256.as_bytes().chunks(2);
+    let byte = |digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok();
+    let fingerprint: Vec<u8> = digits.filter_map(byte).collect();
     json!({
         "SubjectCommonName": one.subject,
         "IssuerCommonName": one.issuer,
-        "SHA256Fingerprint": one.sha256,
+        "SHA256Fingerprint": STANDARD_NO_PAD.encode(fingerprint),
         "DNSNames": one.names,
     })
 }

@@ -1,7 +1,6 @@
 //! `vestibule check`: can other servers and clients reach a homeserver, and if not, why?
 
 mod compat;
-mod configured;
 mod metrics;
 mod progress;
 mod tap;
@@ -18,8 +17,9 @@ use clap::{Args, ValueEnum};
 
 use super::{Exit, Terminal};
 use crate::federation::{
-    self, ConnectTo, DnsSource, Options, Progress, Report, Resolve, SigningKey, Verdict,
+    self, ConnectTo, DnsSource, Options, Progress, Report, Resolve, SigningKey, Subject, Verdict,
 };
+use crate::matrix::ServerName;
 
 /// Whom to check, and how.
 #[derive(Debug, Args)]
@@ -52,6 +52,9 @@ pub struct Arguments {
     /// Connect to private addresses, which other servers do not
     #[arg(long)]
     allow_private: bool,
+    /// Ask this server what it knows of the keys, as other servers may
+    #[arg(long, value_name = "SERVER_NAME", value_parser = server_name)]
+    notary: Option<ServerName>,
     /// The longest that a look-up, a connection or an answer may take
     #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = seconds)]
     timeout: Duration,
@@ -80,12 +83,6 @@ pub struct Arguments {
 enum Compat {
     /// The API of federationtester.matrix.org
     FederationTester,
-}
-
-/// What is checked, and with which options.
-struct Subject {
-    server_name: String,
-    options: Options,
 }
 
 /// Checks, and tells.
@@ -152,7 +149,7 @@ fn tell(arguments: &Arguments, report: &Report, terminal: &mut Terminal<'_>) -> 
     } else if arguments.tap {
         write!(terminal.out, "{}", tap::tap(report))
     } else if arguments.compat == Some(Compat::FederationTester) {
-        writeln!(terminal.out, "{:#}", compat::federation_tester(report))
+        writeln!(terminal.out, "{}", compat::federation_tester(report))
     } else {
         write!(
             terminal.out,
@@ -184,7 +181,8 @@ fn subjects(
     let Some(config) = super::load(file, terminal)? else {
         return Ok(Err(Exit::Usage));
     };
-    match configured::subjects(&config, arguments.server_name.as_deref(), &options) {
+    let only = arguments.server_name.as_deref();
+    match federation::subjects(&config, only, &options, &arguments.ca_file) {
         Ok(subjects) => Ok(Ok(subjects)),
         Err(reason) => {
             writeln!(terminal.err, "error: {reason}")?;
@@ -211,8 +209,9 @@ fn options(arguments: &Arguments) -> Result<Options, String> {
         dns: arguments.dns.map_or(DnsSource::System, DnsSource::Server),
         roots: Arc::new(roots),
         allow_private: arguments.allow_private,
-        timeout: arguments.timeout,
         signing_key,
+        notary: arguments.notary.clone(),
+        ..Options::new(arguments.timeout)
     })
 }
 
@@ -225,6 +224,10 @@ fn resolver(text: &str) -> Result<SocketAddr, String> {
     with_port
         .or_else(|_| alone())
         .map_err(|_| "write 9.9.9.9, 127.0.0.1:5353 or [::1]:53".to_owned())
+}
+
+fn server_name(text: &str) -> Result<ServerName, String> {
+    text.parse().map_err(|reason| format!("{reason}"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -257,6 +260,7 @@ mod tests {
             &["check", "a", "--timeout", "0"],
             &["check", "a", "--json", "--tap"],
             &["check", "a", "--metrics", "127.0.0.1:1"],
+            &["check", "a", "--notary", "b/c"],
             &["check", "a", "--signing-key", "/does/not/exist"],
             &["check", "a", "--ca-file", "/does/not/exist"],
             &["check", "--from-config", "/does/not/exist"],

@@ -86,13 +86,35 @@ fn way(report: &Report) -> Vec<String> {
                 port,
                 target,
             } = record;
-            format!("  {} SRV {priority} {weight} {port} {target}", srv.name)
+            let kept = kept(srv.ttl.map(u64::from));
+            format!(
+                "  {} SRV {priority} {weight} {port} {target}{kept}",
+                srv.name
+            )
         };
         lines.extend(srv.records.iter().map(record));
+    }
+    for target in &discovery.targets {
+        if let Some(ttl) = target.ttl {
+            let count = target.addresses.len();
+            let plural = if count == 1 { "" } else { "es" };
+            let host = &target.host;
+            let kept = kept(Some(ttl.into()));
+            lines.push(format!("  {host:<24} {count} address{plural}{kept}"));
+        }
     }
     lines.extend(report.connections.iter().map(connection));
     if let Some(version) = &report.version {
         lines.push(format!("homeserver {} {}", version.name, version.version));
+    }
+    if let Some(notary) = &report.notary {
+        let count = notary.keys.len();
+        let plural = if count == 1 { "" } else { "s" };
+        let said = match &notary.problem {
+            Some(problem) => problem.clone(),
+            None => format!("knows {count} signing key{plural}"),
+        };
+        lines.push(format!("notary     {} {said}", notary.name));
     }
     if let Some(base_url) = &report.client_base_url {
         lines.push(format!("clients    {base_url}"));
@@ -116,14 +138,16 @@ fn well_known(known: &WellKnown) -> String {
         (Some(m_server), Some(problem)) => format!("m.server {m_server}; {problem}"),
         (None, problem) => problem.clone().unwrap_or_default(),
     };
-    let kept = known
-        .cached_for
-        .map_or_else(String::new, |seconds| format!(", kept for {seconds} s"));
+    let kept = kept(known.cached_for);
     let way = match known.hops.len() {
         0 | 1 => String::new(),
         _ => format!(", by way of {}", known.hops.join(" -> ")),
     };
     format!("  {:<24} {said}{kept}{way}", known.address)
+}
+
+fn kept(seconds: Option<u64>) -> String {
+    seconds.map_or_else(String::new, |seconds| format!(", kept for {seconds} s"))
 }
 
 fn connection(one: &Connection) -> String {

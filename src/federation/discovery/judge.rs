@@ -85,6 +85,9 @@ pub(super) fn targets(
 pub(super) fn well_known_step(outcome: &Outcome) -> Step {
     let outcome = match (&outcome.delegated, outcome.is_absent) {
         (Some(name), _) => format!("/.well-known/matrix/server delegates to {name}"),
+        (None, true) if outcome.report.is_empty() => {
+            "nobody can be asked for /.well-known/matrix/server: no address was found".to_owned()
+        }
         (None, true) => "there is no /.well-known/matrix/server".to_owned(),
         (None, false) => {
             "/.well-known/matrix/server is of no use, so it counts as absent".to_owned()
@@ -119,6 +122,7 @@ pub(super) fn described(name: String, services: &Services) -> Srv {
         name,
         records: services.found.clone(),
         problem: services.failure.clone(),
+        ttl: services.ttl,
     }
 }
 
@@ -133,5 +137,6 @@ pub(super) fn described_target(target: &Target) -> report::Target {
             .iter()
             .map(ToString::to_string)
             .collect(),
+        ttl: target.addresses.ttl,
     }
 }

@@ -28,6 +28,15 @@ const MOST_ADDRESSES: usize = 8;
 /// Most hosts that are connected to.
 const MOST_TARGETS: usize = 6;
 
+/// As whom the document is fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Agents {
+    /// As Synapse only.
+    Own,
+    /// As several implementations, to compare.
+    All,
+}
+
 /// A host to connect to, with what DNS says of it.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
@@ -55,6 +64,7 @@ pub(super) struct Discovered {
 pub(super) async fn discover(
     context: &Context,
     name: &ServerName,
+    agents: Agents,
     now: i64,
     names: &Names,
 ) -> Discovered {
@@ -62,7 +72,7 @@ pub(super) async fn discover(
     let mut findings = Findings::default();
     let mut well_known = None;
     if name.ip().is_none() && name.port().is_none() {
-        let outcome = fetch_well_known(context, name, now, names).await;
+        let outcome = fetch_well_known(context, name, agents, now, names).await;
         report.well_known.clone_from(&outcome.report);
         report.steps.push(judge::well_known_step(&outcome));
         findings.extend(outcome.findings.clone());
@@ -138,6 +148,7 @@ async fn services(context: &Context, name: &str) -> Services {
 async fn fetch_well_known(
     context: &Context,
     name: &ServerName,
+    agents: Agents,
     now: i64,
     names: &Names,
 ) -> Outcome {
@@ -160,7 +171,11 @@ async fn fetch_well_known(
         .iter()
         .map(|address| well_known::fetch(context, wanted, *address, now));
     // Where the first address is dead, all of these are too, and tell nothing.
-    let by_agent = AGENTS.iter().map(|agent| async move {
+    let agents: &[&str] = match agents {
+        Agents::Own => &[],
+        Agents::All => &AGENTS,
+    };
+    let by_agent = agents.iter().map(|agent| async move {
         let wanted = Wanted { agent, ..wanted };
         (*agent, well_known::fetch(context, wanted, first, now).await)
     });

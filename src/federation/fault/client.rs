@@ -48,12 +48,12 @@ faults! { CLIENT:
     "{\"contacts\": [{\"role\": \"m.role.admin\", \"email_address\": \"admin@{host}\"}]}"
 
     FWD_LOOP Error "fwd.loop"
-    "single sign-on redirects to itself for ever: Synapse sees another Host than the public one"
-    "proxy_set_header Host $host;   # without :$server_port; public_baseurl: {base_url}"
+    "single sign-on redirects to itself for ever: Synapse sees another host or scheme than its public_baseurl"
+    "proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto https;   # public_baseurl: {base_url}"
 
     FWD_PROTO Warning "fwd.proto"
     "Synapse believes that it is reached by http, and gives out such URLs"
-    "proxy_set_header X-Forwarded-Proto $scheme;   # with X-Forwarded-For, and x_forwarded: true"
+    "public_baseurl: {base_url}   # homeserver.yaml; or public_base of the authentication service, with https"
 
     FWD_HOST Warning "fwd.host"
     "Synapse gives out URLs of a host that nobody outside can use"

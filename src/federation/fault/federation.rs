@@ -47,6 +47,10 @@ faults! { FEDERATION:
     "which keys a server gets depends on the address it happens to take"
     "lead every address of {delegated} to the same homeserver: {addresses}"
 
+    KEY_NOTARY Warning "key.notary"
+    "servers that ask this one for keys cannot verify what this server signs"
+    "curl https://{notary}/_matrix/key/v2/query/{server_name}   # it asks anew when its copy expires, if it can reach {target}"
+
     KEY_SKEW Warning "key.skew"
     "with a wrong clock certificates, keys and messages are from the future or expired"
     "timedatectl set-ntp true   # on the machine that answers for {target}"

@@ -104,7 +104,7 @@ pub(in crate::federation) fn judge(observed: &Observed, at: &str, names: &Names)
                 format!("{at} redirects GET {MERGED}"),
                 names,
             );
-        } else if merged.status == 200 {
+        } else if is_version(merged) {
             findings.add(
                 &fault::PATH_MERGED,
                 format!("{at} answers GET {MERGED}"),
@@ -113,12 +113,18 @@ pub(in crate::federation) fn judge(observed: &Observed, at: &str, names: &Names)
         }
     }
     if let Ok(parameter) = &observed.parameter
-        && parameter.status == 200
+        && is_version(parameter)
     {
         let seen = format!("{at} answers GET {PARAMETER}");
         findings.add(&fault::PATH_PARAMETERS, seen, names);
     }
     findings
+}
+
+/// Whether the homeserver says its version, and not a proxy something that it has for every path.
+fn is_version(answer: &Answer) -> bool {
+    let json = answer.json().unwrap_or_default();
+    answer.status == 200 && json.contains_key("server")
 }
 
 /// The alias as the homeserver repeats it in `Room alias #a/b:c not found`.

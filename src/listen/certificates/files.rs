@@ -124,6 +124,17 @@ pub enum CertificateWarning {
         /// Its last moment.
         at: OffsetDateTime,
     },
+    /// Its time is nearly over, and nobody renewed it.
+    #[error(
+        "the certificate in {} ends on {} (UTC), and nobody has renewed it; what renews it?",
+        path.display(), at.date()
+    )]
+    EndsSoon {
+        /// The file.
+        path: PathBuf,
+        /// Its last moment.
+        at: OffsetDateTime,
+    },
     /// Its time has not come.
     #[error(
         "the certificate in {} is not valid before {} (UTC); clients refuse it, is this machine's clock right?",
@@ -208,11 +219,11 @@ pub(super) fn warnings_of(
     now: OffsetDateTime,
 ) -> impl Iterator<Item = CertificateWarning> {
     let path = || path.to_owned();
-    let time = if now > certificate.not_after() {
-        Some(CertificateWarning::Expired {
-            path: path(),
-            at: certificate.not_after(),
-        })
+    let at = certificate.not_after();
+    let time = if now > at {
+        Some(CertificateWarning::Expired { path: path(), at })
+    } else if at - now < (at - certificate.not_before()) / 10 {
+        Some(CertificateWarning::EndsSoon { path: path(), at })
     } else if now < certificate.not_before() {
         Some(CertificateWarning::NotYetValid {
             path: path(),

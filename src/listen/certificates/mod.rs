@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
@@ -35,17 +35,24 @@ pub struct CertificateSet {
     exact: HashMap<Box<str>, Vec<Arc<CertifiedKey>>>,
     /// Keyed by what follows `*.`.
     wildcard: HashMap<Box<str>, Vec<Arc<CertifiedKey>>>,
+    /// Those with an address: who connects to one asks for no name.
+    addressed: Vec<Arc<CertifiedKey>>,
     /// All keys in order; the first is the default.
     any: Vec<Arc<CertifiedKey>>,
 }
 
 impl CertificateSet {
-    /// A set of `default`, for client hellos with no or an unknown name, and `others`.
+    /// A set of `default`, for client hellos with an unknown name, and `others`. It is also for
+    /// those without a name, unless another has an address.
     pub fn new(default: Certificate, others: impl IntoIterator<Item = Certificate>) -> Self {
         let certificates: Vec<_> = std::iter::once(default).chain(others).collect();
         let mut exact: HashMap<_, Vec<_>> = HashMap::new();
         let mut wildcard: HashMap<_, Vec<_>> = HashMap::new();
+        let mut addressed = Vec::new();
         for certificate in &certificates {
+            if certificate.names().iter().any(CertificateName::is_address) {
+                addressed.push(Arc::clone(certificate.key()));
+            }
             for name in certificate.names() {
                 let (table, name) = match name {
                     CertificateName::Dns(name) => (&mut exact, name),
@@ -62,6 +69,7 @@ impl CertificateSet {
             certificates,
             exact,
             wildcard,
+            addressed,
             any,
         }
     }
@@ -81,8 +89,11 @@ impl CertificateSet {
         names.into_iter().filter(|n| !is_covered(n)).collect()
     }
 
-    /// Whether a certificate has `server_name`, which is in lower case.
-    fn knows(&self, server_name: &str) -> bool {
+    /// Whether a certificate has `server_name`, which is in lower case; for none, an address.
+    fn knows(&self, server_name: Option<&str>) -> bool {
+        let Some(server_name) = server_name else {
+            return !self.addressed.is_empty();
+        };
         let wildcard = || {
             let (_, parent) = server_name.split_once('.')?;
             self.wildcard.get(parent)
@@ -90,7 +101,8 @@ impl CertificateSet {
         self.exact.contains_key(server_name) || wildcard().is_some()
     }
 
-    /// The key for a name in lower case: exact, then wildcard, then default.
+    /// The key for a name in lower case: exact, then wildcard, then default; for none, one with an
+    /// address.
     ///
     /// Where no key of the name is usable, its first is returned all the same:
     /// the handshake then fails with the alert that says why, and not with a
@@ -105,7 +117,12 @@ impl CertificateSet {
             let (_, parent) = server_name?.split_once('.')?;
             self.wildcard.get(parent)
         };
-        let keys = exact.or_else(wildcard).unwrap_or(&self.any);
+        let nameless = || {
+            let is_for_it = server_name.is_none() && !self.addressed.is_empty();
+            is_for_it.then_some(&self.addressed)
+        };
+        let keys = exact.or_else(wildcard).or_else(nameless);
+        let keys = keys.unwrap_or(&self.any);
         let usable = keys.iter().find(|key| is_usable(key));
         usable.or(keys.first()).cloned()
     }
@@ -117,7 +134,8 @@ impl fmt::Debug for CertificateSet {
     }
 }
 
-/// The certificates in force, shared by all handshakes.
+/// The certificates in force, shared by all handshakes. Names that they lack may be left to another
+/// store.
 ///
 /// Unknown and absent server names get the default certificate: some
 /// federation peers send none, and it is for the client to say whether a
@@ -125,6 +143,7 @@ impl fmt::Debug for CertificateSet {
 #[derive(Debug)]
 pub struct CertificateStore {
     current: ArcSwap<CertificateSet>,
+    others: ArcSwapOption<Self>,
 }
 
 impl CertificateStore {
@@ -132,7 +151,13 @@ impl CertificateStore {
     pub fn new(set: CertificateSet) -> Arc<Self> {
         Arc::new(Self {
             current: ArcSwap::from_pointee(set),
+            others: ArcSwapOption::empty(),
         })
+    }
+
+    /// Where this one lacks a name that `others` have, theirs is served from now on.
+    pub fn leave_others_to(&self, others: Option<Arc<Self>>) {
+        self.others.store(others);
     }
 
     /// The set in force.
@@ -147,7 +172,10 @@ impl CertificateStore {
 
     /// Whether a certificate has `server_name`, which is in lower case.
     pub fn knows(&self, server_name: &str) -> bool {
-        self.current.load().knows(server_name)
+        let others = self.others.load();
+        let others = others.as_ref();
+        self.current.load().knows(Some(server_name))
+            || others.is_some_and(|others| others.knows(server_name))
     }
 
     /// When each name's certificate ends; of several for one name, the first to end.
@@ -167,8 +195,15 @@ impl CertificateStore {
 
 impl ResolvesServerCert for CertificateStore {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.current.load();
+        if let Some(others) = self.others.load().as_ref()
+            && !current.knows(hello.server_name())
+            && others.current.load().knows(hello.server_name())
+        {
+            return others.resolve(hello);
+        }
         let schemes = hello.signature_schemes();
-        self.current.load().select(hello.server_name(), |key| {
+        current.select(hello.server_name(), |key| {
             key.key.choose_scheme(schemes).is_some()
         })
     }

@@ -25,6 +25,11 @@ pub enum CertificateName {
 pub struct InvalidCertificateName(pub String);
 
 impl CertificateName {
+    /// Whether it is an address.
+    pub fn is_address(&self) -> bool {
+        matches!(self, Self::Ip(_))
+    }
+
     /// Whether a certificate with this name is good for `name` (RFC 6125 section 6.4).
     pub fn covers(&self, name: &Self) -> bool {
         match (self, name) {

@@ -63,10 +63,13 @@ fn exact_name_is_served_before_wildcard_before_default() {
         (Some("example.com"), 0),
         (Some("default.test"), 0),
         (Some("unknown"), 0),
-        (None, 0),
+        // Who asks for no name connects to an address.
+        (None, 2),
     ] {
         assert_eq!(served(&set, name), expected, "{name:?}");
     }
+    let without_address = CertificateSet::new(ecdsa(&["a.test"]), [ecdsa(&["b.test"])]);
+    assert_eq!(served(&without_address, None), 0);
 }
 
 #[test]

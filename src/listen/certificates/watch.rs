@@ -13,6 +13,7 @@ use super::files::{load_pair, warnings_of};
 use super::{
     Certificate, CertificateError, CertificateName, CertificateSet, CertificateWarning, PemFiles,
 };
+use crate::listen::settling::Settling;
 
 /// Pairs of files, and what is served of them.
 #[derive(Debug)]
@@ -25,11 +26,7 @@ pub struct Watched {
 struct Pair {
     files: PemFiles,
     certificate: Certificate,
-    /// Of the contents that were judged last.
-    judged: u64,
-    /// Of contents that were seen once. They are judged when they are the same at the next look:
-    /// chain and key are written one after the other.
-    fresh: Option<u64>,
+    settling: Settling,
 }
 
 /// What became of files with new contents.
@@ -70,15 +67,14 @@ impl Watched {
     ) -> Result<(Self, Vec<CertificateWarning>), Vec<CertificateError>> {
         let (mut pairs, mut errors, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for files in files {
-            let judged = contents(files);
+            let settling = Settling::new(contents(files));
             match load_pair(files) {
                 Ok(certificate) => {
                     warnings.extend(warnings_of(&certificate, &files.certificate, now));
                     pairs.push(Pair {
                         files: files.clone(),
                         certificate,
-                        judged,
-                        fresh: None,
+                        settling,
                     });
                 }
                 Err(error) => errors.push(error),
@@ -107,6 +103,18 @@ impl Watched {
         pairs.filter_map(|pair| pair.look(now)).collect()
     }
 
+    /// The certificates that have ended, or do before a tenth of their life is over.
+    pub fn ending(&self, now: OffsetDateTime) -> Vec<CertificateWarning> {
+        let pairs = std::iter::once(&self.first).chain(&self.others);
+        let warnings =
+            pairs.flat_map(|pair| warnings_of(&pair.certificate, &pair.files.certificate, now));
+        let is_end = |warning: &CertificateWarning| {
+            use CertificateWarning::{EndsSoon, Expired};
+            matches!(warning, Expired { .. } | EndsSoon { .. })
+        };
+        warnings.filter(is_end).collect()
+    }
+
     /// The names and the end of each certificate, with its files.
     pub fn certificates(&self) -> impl Iterator<Item = (&[CertificateName], OffsetDateTime)> {
         let pairs = std::iter::once(&self.first).chain(&self.others);
@@ -116,17 +124,9 @@ impl Watched {
 
 impl Pair {
     fn look(&mut self, now: OffsetDateTime) -> Option<Change> {
-        let found = contents(&self.files);
-        if found == self.judged {
-            self.fresh = None;
+        if !self.settling.has_changed(contents(&self.files)) {
             return None;
         }
-        if self.fresh != Some(found) {
-            self.fresh = Some(found);
-            return None;
-        }
-        self.fresh = None;
-        self.judged = found;
         Some(match self.judge(now) {
             Ok(warnings) => Change::Replaced {
                 files: self.files.clone(),
@@ -234,7 +234,11 @@ mod tests {
         };
         let now = OffsetDateTime::now_utc();
         let (mut watched, warnings) = Watched::load(&[files], now).unwrap();
-        assert!(warnings.is_empty());
+        assert!(warnings[0].to_string().contains("nobody has renewed it"));
+        assert_eq!(watched.ending(now), warnings);
+        assert_eq!(watched.ending(now - Duration::days(30)), []);
+        let later = &watched.ending(now + Duration::days(6))[0];
+        assert!(matches!(later, CertificateWarning::Expired { .. }));
         assert_eq!(said(&mut watched), None);
 
         let (certificate, key) = pem("new.test", 90);

@@ -1,5 +1,6 @@
 //! Connections over loopback, with an app that tells what it was asked.
 
+mod handshakes;
 mod http1;
 mod http2;
 mod limits;

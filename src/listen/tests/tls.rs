@@ -8,7 +8,7 @@ use super::*;
 use crate::listen::certificates::{Certificate, CertificateSet, CertificateStore};
 
 /// Settings of a server for `a.test`, and of a client that trusts it and offers `alpn`.
-fn pair(alpn: &[&str]) -> (Offer, Arc<ClientConfig>) {
+pub(super) fn pair(alpn: &[&str]) -> (Offer, Arc<ClientConfig>) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
     let der = params.self_signed(&key).unwrap().der().clone();
@@ -32,7 +32,7 @@ fn pair(alpn: &[&str]) -> (Offer, Arc<ClientConfig>) {
     (server, Arc::new(client))
 }
 
-async fn dial(
+pub(super) async fn dial(
     stream: TcpStream,
     client: &Arc<ClientConfig>,
     name: &str,

@@ -4,6 +4,7 @@
 //! only. rustls has no renegotiation and no compression to turn off, and logs
 //! no keys unless told to.
 
+mod secret_file;
 mod tickets;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use rustls::{Error, RootCertStore, ServerConfig, SupportedCipherSuite};
 use super::certificates::CertificateStore;
 use super::challenges::Challenges;
 
+pub use secret_file::{NoSecret, SecretFile};
 pub use tickets::{SharedTickets, ShortSecret};
 
 /// Application protocols, the preferred one first.

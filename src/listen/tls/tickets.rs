@@ -2,11 +2,14 @@
 //!
 //! The keys follow from one secret and the time, so nobody has to hand them round: each lasts six
 //! hours, and tickets of the one before are still taken. A ticket is the number of its six hours,
-//! then what AES-256-GCM makes of the session, its nonce first.
+//! then what AES-256-GCM makes of the session, its nonce first. When the secret is exchanged, the
+//! old one opens tickets for as long as they last.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use rustls::server::ProducesTickets;
@@ -23,8 +26,15 @@ const NUMBER: usize = 8;
 
 /// Seals and opens tickets.
 pub struct SharedTickets {
-    root: Prk,
+    secrets: ArcSwap<Secrets>,
     now: fn() -> SystemTime,
+}
+
+/// What the keys follow from.
+struct Secrets {
+    current: Prk,
+    /// The one before, and the Unix time until which it opens tickets.
+    previous: Option<(Prk, u64)>,
 }
 
 /// A secret that is too short to be one.
@@ -35,32 +45,58 @@ pub struct ShortSecret(pub usize);
 impl SharedTickets {
     /// Tickets under keys that follow from `secret`.
     pub fn new(secret: &[u8]) -> Result<Self, ShortSecret> {
-        if secret.len() < SHORTEST_SECRET {
-            return Err(ShortSecret(secret.len()));
-        }
-        let salt = Salt::new(HKDF_SHA256, b"vestibule session tickets");
+        let secrets = Secrets {
+            current: extract(secret)?,
+            previous: None,
+        };
         Ok(Self {
-            root: salt.extract(secret),
+            secrets: ArcSwap::from_pointee(secrets),
             now: SystemTime::now,
         })
     }
 
-    /// The number of the six hours that it is.
-    fn number(&self) -> u64 {
-        let since_1970 = (self.now)().duration_since(UNIX_EPOCH);
-        since_1970.map_or(0, |time| time.as_secs() / SEALS)
+    /// Seals under keys that follow from another `secret` from now on.
+    pub fn replace(&self, secret: &[u8]) -> Result<(), ShortSecret> {
+        let until = self.seconds() + u64::from(LIFETIME);
+        let secrets = Secrets {
+            current: extract(secret)?,
+            previous: Some((self.secrets.load().current.clone(), until)),
+        };
+        self.secrets.store(Arc::new(secrets));
+        Ok(())
     }
 
-    fn key(&self, number: u64) -> Option<RandomizedNonceKey> {
-        let number = number.to_be_bytes();
-        let info = [&number[..]];
-        let mut key = [0; KEY];
-        self.root
-            .expand(&info, KeyLength)
-            .and_then(|expanded| expanded.fill(&mut key))
-            .ok()?;
-        RandomizedNonceKey::new(&AES_256_GCM, &key).ok()
+    /// The Unix time.
+    fn seconds(&self) -> u64 {
+        let since_1970 = (self.now)().duration_since(UNIX_EPOCH);
+        since_1970.map_or(0, |time| time.as_secs())
     }
+}
+
+fn extract(secret: &[u8]) -> Result<Prk, ShortSecret> {
+    if secret.len() < SHORTEST_SECRET {
+        return Err(ShortSecret(secret.len()));
+    }
+    let salt = Salt::new(HKDF_SHA256, b"vestibule session tickets");
+    Ok(salt.extract(secret))
+}
+
+/// The key of the six hours with that number.
+fn key(root: &Prk, number: u64) -> Option<RandomizedNonceKey> {
+    let number = number.to_be_bytes();
+    let info = [&number[..]];
+    let mut key = [0; KEY];
+    root.expand(&info, KeyLength)
+        .and_then(|expanded| expanded.fill(&mut key))
+        .ok()?;
+    RandomizedNonceKey::new(&AES_256_GCM, &key).ok()
+}
+
+fn open(root: &Prk, number: u64, nonce: &[u8; NONCE_LEN], sealed: &[u8]) -> Option<Vec<u8>> {
+    let mut sealed = sealed.to_vec();
+    let aad = Aad::from(number.to_be_bytes());
+    let plain = key(root, number)?.open_in_place(Nonce::from(nonce), aad, &mut sealed);
+    Some(plain.ok()?.to_vec())
 }
 
 struct KeyLength;
@@ -81,11 +117,10 @@ impl ProducesTickets for SharedTickets {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        let number = self.number();
+        let number = self.seconds() / SEALS;
         let mut sealed = plain.to_vec();
         let number_bytes = number.to_be_bytes();
-        let key = self.key(number)?;
-        let nonce = key
+        let nonce = key(&self.secrets.load().current, number)?
             .seal_in_place_append_tag(Aad::from(number_bytes), &mut sealed)
             .ok()?;
         Some([&number_bytes[..], nonce.as_ref(), &sealed].concat())
@@ -96,15 +131,16 @@ impl ProducesTickets for SharedTickets {
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>()?;
         let number = u64::from_be_bytes(*number_bytes);
         // Others' clocks may be a little ahead.
-        let now = self.number();
-        if !(now.saturating_sub(1)..=now.saturating_add(1)).contains(&number) {
+        let now = self.seconds();
+        let current = now / SEALS;
+        if !(current.saturating_sub(1)..=current.saturating_add(1)).contains(&number) {
             return None;
         }
-        let mut sealed = sealed.to_vec();
-        let key = self.key(number)?;
-        let nonce = Nonce::from(nonce);
-        let plain = key.open_in_place(nonce, Aad::from(*number_bytes), &mut sealed);
-        Some(plain.ok()?.to_vec())
+        let secrets = self.secrets.load();
+        let previous = secrets.previous.as_ref();
+        let previous = previous.filter(|(_, until)| now < *until);
+        open(&secrets.current, number, nonce, sealed)
+            .or_else(|| open(&previous?.0, number, nonce, sealed))
     }
 }
 

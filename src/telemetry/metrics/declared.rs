@@ -169,6 +169,13 @@ families! {
     configuration_reloads: IntCounter ["result"] = "vestibule_configuration_reloads_total";
     /// 0 where the last reload failed, and the file is not what is in force.
     configuration_current: IntGauge [] = "vestibule_configuration_last_reload_successful";
+    /// Upgrades after which this process had to go on: no other could take its place.
+    upgrades_failed: IntCounter [] = "vestibule_upgrades_failed_total";
+    /// What the program found when it last checked itself, by severity: "error", "warning" or
+    /// "info"; `/self-check` of the admin listener tells more.
+    self_check_findings: IntGauge ["severity"] = "vestibule_self_check_findings";
+    /// When the program last checked itself, as Unix time.
+    self_check_time: IntGauge [] = "vestibule_self_check_timestamp_seconds";
     /// Always 1; the label tells which build runs.
     build_info: IntGauge ["version"] = "vestibule_build_info";
     /// When this process started, as Unix time.

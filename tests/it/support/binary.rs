@@ -1,20 +1,28 @@
 //! The program as a process, for what only a process shows: its logs, its
 //! signals, its exit code.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 use super::frames::Frames;
 use super::homeserver::Homeserver;
 use super::raw::Raw;
+use super::request::Request;
 use super::{config, eventually};
 
+/// How long a command may take: one starts another process, and waits until that serves.
+const COMMAND: Duration = Duration::from_mins(1);
+
 /// Listens on unix sockets only, so that no port has to be guessed.
-const LISTENERS: &str = r#"
+pub(crate) const LISTENERS: &str = r#"
 listeners = [
     { address = "unix:$state/plain.sock", tls = false, profile = "both" },
     { address = "unix:$state/tls.sock", tls = true, profile = "both" },
@@ -27,23 +35,24 @@ path = "-"
 address = "unix:$state/admin.sock"
 "#;
 
-/// A running process; killed where the test forgets it.
+/// A running process, and those that took its place; killed where the test forgets them.
 pub(crate) struct Binary {
     child: Child,
     folder: TempDir,
+    homeserver: String,
+    successors: Mutex<BTreeSet<u32>>,
 }
 
 impl Binary {
     /// Runs `vestibule run` with the usual configuration over unix sockets.
     pub(crate) async fn start(homeserver: &Homeserver) -> Self {
-        Self::start_with(homeserver, "").await
+        Self::start_with(homeserver, LISTENERS).await
     }
 
-    /// The same with more of a configuration.
+    /// The same with another configuration, whose admin listener is `unix:$state/admin.sock`.
     pub(crate) async fn start_with(homeserver: &Homeserver, extra: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let extra = format!("{LISTENERS}{extra}");
-        let text = config::text(&extra, homeserver.url(), folder.path());
+        let text = config::text(extra, homeserver.url(), folder.path());
         let path = folder.path().join("vestibule.toml");
         std::fs::write(&path, text).unwrap();
         let output = |name: &str| File::create(folder.path().join(name)).unwrap();
@@ -55,8 +64,13 @@ impl Binary {
             .stderr(output("stderr"))
             .spawn()
             .unwrap();
-        let binary = Self { child, folder };
-        let socket = binary.path("plain.sock");
+        let binary = Self {
+            child,
+            folder,
+            homeserver: homeserver.url().to_owned(),
+            successors: Mutex::default(),
+        };
+        let socket = binary.path("admin.sock");
         eventually("the program listens", async || {
             UnixStream::connect(&socket).await.is_ok()
         })
@@ -64,9 +78,54 @@ impl Binary {
         binary
     }
 
-    /// A file or socket of its folder.
+    /// A file of its folder, such as the socket `tls.sock`.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Writes another configuration into its file, as an editor does: whole, and in its place.
+    pub(crate) fn write(&self, extra: &str) {
+        let text = config::text(extra, &self.homeserver, self.folder.path());
+        std::fs::write(self.path("new.toml"), text).unwrap();
+        std::fs::rename(self.path("new.toml"), self.path("vestibule.toml")).unwrap();
+    }
+
+    /// What the admin listener tells of the configuration and the process that serves.
+    pub(crate) async fn report(&self) -> serde_json::Value {
+        let report = self
+            .admin()
+            .await
+            .ask(&Request::get("/reload"))
+            .await
+            .json();
+        let process = u32::try_from(report["process"].as_u64().unwrap()).unwrap();
+        if process != self.child.id() {
+            self.successors.lock().unwrap().insert(process);
+        }
+        report
+    }
+
+    /// Runs `vestibule COMMAND` with its configuration; whether it ended well, and what it said.
+    pub(crate) async fn command(&self, command: &str) -> (bool, String) {
+        let mut vestibule = tokio::process::Command::new(env!("CARGO_BIN_EXE_vestibule"));
+        vestibule.arg(command).arg("--config");
+        vestibule.arg(self.path("vestibule.toml"));
+        let output = timeout(COMMAND, vestibule.output()).await;
+        let output = output.expect("the command ends").unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.success(), text)
+    }
+
+    /// The memory that it has now, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.status("VmRSS:")
+    }
+
+    fn status(&self, key: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
+        let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+        kilobytes.parse::<usize>().unwrap() * 1024
     }
 
     /// A connection to the listener for clients.
@@ -87,23 +146,18 @@ impl Binary {
 
     /// The most memory that it ever had at once, in bytes.
     pub(crate) fn peak_memory(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
-        kilobytes.parse::<usize>().unwrap() * 1024
+        self.status("VmHWM:")
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(folder).unwrap().count()
     }
 
     /// Sends a signal by its name, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
-        let command = format!("kill -{name} {}", self.child.id());
-        assert!(
-            Command::new("sh")
-                .arg("-c")
-                .arg(command)
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(signal(self.child.id(), name));
     }
 
     /// Waits until nobody can connect any more.
@@ -133,8 +187,18 @@ impl Binary {
 
 impl Drop for Binary {
     fn drop(&mut self) {
+        for process in self.successors.lock().unwrap().iter() {
+            signal(*process, "KILL");
+        }
         // Already gone, mostly.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether there was a process to send the signal to.
+pub(crate) fn signal(process: u32, name: &str) -> bool {
+    let mut kill = Command::new("kill");
+    kill.arg(format!("-{name}")).arg(process.to_string());
+    kill.stderr(Stdio::null()).status().unwrap().success()
 }

@@ -10,6 +10,7 @@ hosts = ["matrix.example.com"]
 tls = "internal"
 state_folder = "$state"
 threads = 2
+self_check = false
 
 [[listeners]]
 address = "127.0.0.1:0"

@@ -3,6 +3,7 @@
 //! Everything is on loopback with ports that the kernel chose. A wait is a
 //! condition with a deadline; nothing sleeps for a guessed time.
 
+pub(crate) mod acme_front;
 pub(crate) mod answer;
 pub(crate) mod authority;
 pub(crate) mod binary;

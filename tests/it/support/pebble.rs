@@ -2,8 +2,9 @@
 //! only this machine, and the ports 80 and 443 of the names.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,8 +23,9 @@ use super::{eventually, tls};
 pub(crate) struct Pebble {
     child: Child,
     folder: TempDir,
-    port: u16,
-    authority: Authority,
+    resolver: SocketAddr,
+    port: Option<u16>,
+    authority: Arc<Authority>,
     root: String,
     /// What the authority finds on port 80 of every name.
     pub(crate) http: Port,
@@ -59,23 +61,13 @@ impl Pebble {
         );
         let file = folder.path().join("pebble.json");
         std::fs::write(&file, config).unwrap();
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new("pebble")
-            .args(["-dnsserver", &resolver.to_string(), "-config"])
-            .arg(&file)
-            .env("PEBBLE_VA_NOSLEEP", "1")
-            .env("PEBBLE_WFE_NONCEREJECT", "0")
-            .env("PEBBLE_AUTHZREUSE", "0")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("pebble is installed");
+        let child = run(folder.path(), resolver);
         let mut pebble = Self {
             child,
             folder,
-            port: 0,
-            authority,
+            resolver,
+            port: None,
+            authority: Arc::new(authority),
             root: String::new(),
             http,
             tls,
@@ -83,6 +75,19 @@ impl Pebble {
         };
         pebble.find().await;
         pebble
+    }
+
+    /// Ends it. What it knows is gone: accounts, orders, and the root.
+    pub(crate) fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.port = None;
+    }
+
+    /// Starts it anew, on another port.
+    pub(crate) async fn start_again(&mut self) {
+        self.child = run(self.folder.path(), self.resolver);
+        self.find().await;
     }
 
     /// Its two ports, which the kernel chose: the one that knows roots is for management.
@@ -97,10 +102,10 @@ impl Pebble {
             let answer = self.ask(port, "/roots/0").await;
             match answer.status {
                 200 => self.root = answer.text(),
-                _ => self.port = port,
+                _ => self.port = Some(port),
             }
         }
-        assert!(self.port != 0 && !self.root.is_empty());
+        assert!(self.port.is_some() && !self.root.is_empty());
     }
 
     async fn ask(&self, port: u16, path: &str) -> super::Response {
@@ -112,7 +117,17 @@ impl Pebble {
 
     /// The URL of its directory.
     pub(crate) fn directory(&self) -> String {
-        format!("https://127.0.0.1:{}/dir", self.port)
+        format!("https://127.0.0.1:{}/dir", self.port.unwrap())
+    }
+
+    /// Its port; none while it is stopped.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// What vouches for it as a server.
+    pub(crate) fn authority(&self) -> Arc<Authority> {
+        self.authority.clone()
     }
 
     /// The file that vouches for that URL.
@@ -149,6 +164,21 @@ impl Drop for Pebble {
     }
 }
 
+fn run(folder: &Path, resolver: SocketAddr) -> Child {
+    let log = std::fs::File::create(folder.join("log")).unwrap();
+    Command::new("pebble")
+        .args(["-dnsserver", &resolver.to_string(), "-config"])
+        .arg(folder.join("pebble.json"))
+        .env("PEBBLE_VA_NOSLEEP", "1")
+        .env("PEBBLE_WFE_NONCEREJECT", "0")
+        .env("PEBBLE_AUTHZREUSE", "0")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .expect("pebble is installed")
+}
+
 /// The ports that a process listens on.
 fn listening(process: u32) -> Vec<u16> {
     let Ok(files) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
@@ -180,11 +210,12 @@ pub(crate) struct Port {
 
 impl Port {
     async fn open(tasks: &mut JoinSet<()>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let number = listener.local_addr().unwrap().port();
+        let (number, listeners) = listeners().await;
         let target = watch::Sender::new(None);
         let asked = Arc::<AtomicUsize>::default();
-        tasks.spawn(forward(listener, target.subscribe(), asked.clone()));
+        for listener in listeners {
+            tasks.spawn(forward(listener, target.subscribe(), asked.clone()));
+        }
         Self {
             number,
             target,
@@ -200,6 +231,19 @@ impl Port {
     /// How often it was connected to.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// A free port of this machine over IPv4, and over IPv6 where there is that.
+async fn listeners() -> (u16, Vec<TcpListener>) {
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let number = listener.local_addr().unwrap().port();
+        match TcpListener::bind(("::1", number)).await {
+            Ok(other) => return (number, vec![listener, other]),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(_) => return (number, vec![listener]),
+        }
     }
 }
 

@@ -98,7 +98,7 @@ impl Raw {
         }
     }
 
-    async fn read(&mut self, head_only: bool) -> Option<Response> {
+    pub(crate) async fn read(&mut self, head_only: bool) -> Option<Response> {
         let mut interim = Vec::new();
         loop {
             let mut response = parse_head(&self.0.until(b"\r\n\r\n").await?);

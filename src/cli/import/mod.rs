@@ -1,13 +1,17 @@
 //! `vestibule import`: a configuration from another program's.
 
+mod proxy;
+
+use std::fmt::Display;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::{Exit, Terminal, synapse_files, tell};
 use crate::config::Config;
+use crate::migrate::Origin;
 use crate::synapse;
 
 /// What to import from.
@@ -20,13 +24,29 @@ pub enum Command {
         /// homeserver.yaml, then the files of the workers; a folder stands for each *.yaml in it
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Write to this file instead of standard output
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-        /// Overwrite that file if it is there already
-        #[arg(long, requires = "output")]
-        force: bool,
+        /// Where it is written to
+        #[command(flatten)]
+        output: Output,
     },
+    /// Write a configuration that does for Matrix what an nginx does
+    ///
+    /// What became of each directive is told on standard error, a line each.
+    Nginx(proxy::Arguments),
+    /// Write a configuration that does for Matrix what an Apache does
+    ///
+    /// What became of each directive is told on standard error, a line each.
+    Apache(proxy::Arguments),
+}
+
+/// Where the configuration is written to.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Overwrite that file if it is there already
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 /// Runs one of them.
@@ -34,11 +54,18 @@ pub enum Command {
 /// # Errors
 /// When the terminal cannot be written to.
 pub fn run(command: &Command, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let Command::Synapse {
-        files,
-        output,
-        force,
-    } = command;
+    match command {
+        Command::Synapse { files, output } => from_synapse(files, output, terminal),
+        Command::Nginx(arguments) => proxy::run(Origin::Nginx, arguments, terminal),
+        Command::Apache(arguments) => proxy::run(Origin::Apache, arguments, terminal),
+    }
+}
+
+fn from_synapse(
+    files: &[PathBuf],
+    output: &Output,
+    terminal: &mut Terminal<'_>,
+) -> io::Result<Exit> {
     let deployment = match synapse_files::read(files) {
         Ok(deployment) => deployment,
         Err(faults) => {
@@ -53,29 +80,43 @@ pub fn run(command: &Command, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let config = match Config::parse("the imported configuration", &imported.text) {
-        Ok(config) => config,
-        Err(problems) => {
-            tell(&problems, terminal)?;
-            return Ok(Exit::Failed);
-        }
-    };
-    match output {
-        Some(path) => {
-            if let Err(reason) = write_file(path, &imported.text, *force) {
-                return not_written(path, &reason, terminal);
+    output.give(&imported.text, terminal, |config| {
+        let mut remarks = imported.remarks;
+        remarks.extend(synapse::lint(&deployment, config));
+        // What needs doing stands last, where it is seen.
+        remarks.sort_by_key(|remark| remark.kind);
+        remarks
+    })
+}
+
+impl Output {
+    /// Writes a configuration if it is one, then the remarks about it, a line each.
+    fn give<R: Display>(
+        &self,
+        text: &str,
+        terminal: &mut Terminal<'_>,
+        remarks: impl FnOnce(&Config) -> Vec<R>,
+    ) -> io::Result<Exit> {
+        let config = match Config::parse("the imported configuration", text) {
+            Ok(config) => config,
+            Err(problems) => {
+                tell(&problems, terminal)?;
+                return Ok(Exit::Failed);
             }
+        };
+        match &self.output {
+            Some(path) => {
+                if let Err(reason) = write_file(path, text, self.force) {
+                    return not_written(path, &reason, terminal);
+                }
+            }
+            None => write!(terminal.out, "{text}")?,
         }
-        None => write!(terminal.out, "{}", imported.text)?,
+        for remark in remarks(&config) {
+            writeln!(terminal.err, "{remark}")?;
+        }
+        Ok(Exit::Done)
     }
-    let mut remarks = imported.remarks;
-    remarks.extend(synapse::lint(&deployment, &config));
-    // What needs doing stands last, where it is seen.
-    remarks.sort_by_key(|remark| remark.kind);
-    for remark in remarks {
-        writeln!(terminal.err, "{remark}")?;
-    }
-    Ok(Exit::Done)
 }
 
 fn write_file(path: &Path, text: &str, overwrite: bool) -> io::Result<()> {
