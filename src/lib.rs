@@ -7,7 +7,7 @@
 //! | [`cli`] | one file per command |
 //! | [`config`] | what the operator *wrote*: one file per section, spans, all errors at once |
 //! | [`snapshot`] | what *runs*: a configuration compiled into one immutable value |
-//! | [`runtime`] | start, reload, drain and upgrade; wires everything, decides nothing |
+//! | [`runtime`] | start and drain; wires everything, decides nothing |
 //! | [`listen`] | sockets, PROXY protocol, TLS, certificates, connections, the client's side of requests |
 //! | [`acme`] | certificates: ordered, renewed and kept |
 //! | [`matrix`] | pure knowledge of Matrix: server names, endpoints, well-known documents, errors |
@@ -20,7 +20,7 @@
 //! | [`proxy`] | the life of a request in order, and the one `ProxyHttp`, for tunnels |
 //! | [`telemetry`] | log, access log, metrics: every name declared once |
 //! | [`federation`] | the doctor: discovery, probes and keys as other servers see them, and the report |
-//! | [`admin`] | health, readiness, metrics, state and reload on a listener of its own |
+//! | [`admin`] | health, readiness, metrics, the status page and reload, on a listener of its own |
 //!
 //! The life of a request is told in `docs/ARCHITECTURE.md`.
 

@@ -54,6 +54,7 @@ impl Names {
             upstream_connect: None,
             upstream_first_byte: Some(Duration::from_micros(11_007)),
             claimed_origin: Some(&self.origin),
+            user: None,
             outcome: Outcome::Served,
             user_agent: Some(b"Synapse/1.163.0"),
         }

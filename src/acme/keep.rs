@@ -96,6 +96,8 @@ impl Acme {
         if let Ok(set) = self.certificates() {
             store.replace(set);
         }
+        let names = self.held.keys().map(ToString::to_string).collect();
+        self.telemetry.keep_certificates(&names);
         for (name, held) in &self.held {
             let text = name.to_string();
             let until = held.certificate.not_after().unix_timestamp();

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Answer, JSON};
+use super::answer::{Answer, JSON};
 
 /// Requests to reload that may wait for their turn.
 const MOST_WAITING: usize = 8;

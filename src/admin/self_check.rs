@@ -1,14 +1,12 @@
 //! What the program found when it last checked itself.
 
-use http::StatusCode;
 use serde_json::json;
 
-use super::{Answer, JSON};
+use super::answer::Answer;
 use crate::federation::Report;
 
 /// `/self-check`: the report of every site as `vestibule check --json` prints it; none before the
 /// first check has ended, or where it is off.
 pub(super) fn reports(reports: &[Report]) -> Answer {
-    let body = json!({ "reports": reports });
-    Answer::new(StatusCode::OK, JSON, format!("{body:#}\n"))
+    Answer::json(&json!({ "reports": reports }))
 }

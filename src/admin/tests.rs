@@ -1,5 +1,7 @@
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -8,7 +10,7 @@ use super::*;
 use crate::listen::socket::{Address, bind};
 use crate::listen::{Connections, Intake, Limits, Listener, accept};
 use crate::matrix::Profile;
-use crate::telemetry::Settings;
+use crate::telemetry::{Settings, Telemetry};
 
 fn admin() -> (Admin, Arc<Readiness>) {
     let settings = Settings {
@@ -22,13 +24,16 @@ fn admin() -> (Admin, Arc<Readiness>) {
     let snapshot = Arc::new(ArcSwap::from_pointee(
         crate::snapshot::compile(&config, None).unwrap(),
     ));
-    let admin = Admin::new(
+    let admin = Admin::new(Sources {
         telemetry,
-        Arc::clone(&readiness),
+        readiness: Arc::clone(&readiness),
         snapshot,
-        Arc::default(),
-        Arc::default(),
-    );
+        configuration: Arc::new(ArcSwap::from_pointee(config.shown())),
+        certificates: Arc::new(|| Err("no such file".to_owned())),
+        self_check: Arc::default(),
+        token: Arc::default(),
+        reloads: Arc::default(),
+    });
     (admin, readiness)
 }
 
@@ -41,7 +46,7 @@ async fn exchange(request: &str) -> String {
     let address = bound.socket_address().unwrap();
     let (_keep, shutdown) = watch::channel(false);
     let intake = Intake {
-        telemetry: Arc::clone(&app.telemetry),
+        telemetry: Arc::clone(&app.sources.telemetry),
         app: Arc::new(app),
         listener: Arc::new(Listener {
             name: "admin".into(),
@@ -64,26 +69,26 @@ async fn exchange(request: &str) -> String {
     answer
 }
 
-#[test]
-fn readiness_follows_the_life_of_the_process() {
+#[tokio::test]
+async fn readiness_follows_the_life_of_the_process() {
     let (admin, readiness) = admin();
-    let ready = || {
-        let answer = admin.answer(&Method::GET, "/readyz");
+    let ready = async || {
+        let answer = admin.answer(&Method::GET, "/readyz").await;
         (
             answer.status.as_u16(),
             String::from_utf8(answer.body).unwrap(),
         )
     };
-    assert_eq!(ready(), (503, "starting\n".to_owned()));
+    assert_eq!(ready().await, (503, "starting\n".to_owned()));
     readiness.set_ready();
-    assert_eq!(ready(), (200, "ready\n".to_owned()));
+    assert_eq!(ready().await, (200, "ready\n".to_owned()));
     readiness.set_draining();
-    assert_eq!(ready(), (503, "draining\n".to_owned()));
-    assert_eq!(admin.answer(&Method::GET, "/healthz").status, 200);
+    assert_eq!(ready().await, (503, "draining\n".to_owned()));
+    assert_eq!(admin.answer(&Method::GET, "/healthz").await.status, 200);
 }
 
-#[test]
-fn answers_only_what_it_knows() {
+#[tokio::test]
+async fn answers_only_what_it_knows() {
     let (admin, _) = admin();
     for (method, path, status) in [
         (Method::GET, "/healthz", 200),
@@ -91,14 +96,23 @@ fn answers_only_what_it_knows() {
         (Method::POST, "/healthz", 405),
         (Method::DELETE, "/metrics", 405),
         (Method::OPTIONS, "/readyz", 405),
-        (Method::GET, "/", 404),
+        (Method::GET, "/", 200),
+        (Method::POST, "/", 405),
+        (Method::GET, "/style.css", 200),
+        (Method::GET, "/status", 200),
+        (Method::GET, "/config", 200),
+        (Method::PUT, "/config", 405),
+        (Method::GET, "/connections", 200),
+        (Method::GET, "/upstreams", 200),
+        (Method::GET, "/certificates", 500),
         (Method::GET, "/reload", 200),
         (Method::PUT, "/reload", 405),
+        (Method::GET, "/nothing", 404),
         (Method::GET, "/metrics/", 404),
         (Method::GET, "/healthz/../metrics", 404),
     ] {
         assert_eq!(
-            admin.answer(&method, path).status,
+            admin.answer(&method, path).await.status,
             status,
             "{method} {path}"
         );
@@ -142,5 +156,51 @@ async fn refusal_names_the_methods() {
     assert!(
         answer.to_lowercase().contains("allow: get, head\r\n"),
         "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_page_under_another_name_cannot_read_on() {
+    for (host, status) in [
+        ("127.0.0.1:9180", 200),
+        ("[::1]:9180", 200),
+        ("localhost:9180", 200),
+        ("vestibule", 200),
+        ("rebound.example:9180", 403),
+    ] {
+        let answer = exchange(&format!("GET /config HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        let begin = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&begin), "{host}: {answer}");
+    }
+    let answer = exchange("GET /metrics HTTP/1.1\r\nHost: rebound.example\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_browser_may_do_nothing_with_an_answer_but_show_it() {
+    let answer = exchange("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let (head, page) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("Content-Security-Policy: default-src 'none'; style-src 'self';"));
+    assert!(page.contains("no such file"), "{page}");
+    assert!(
+        !page.contains("<script") && !page.contains("style="),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn counts_for_what_is_gone_are_forgotten_at_the_next_scrape() {
+    let (admin, _) = admin();
+    let telemetry = &admin.sources.telemetry;
+    telemetry.upstream_up("http://127.0.0.1:1", 1.0);
+    telemetry.upstream_up("sync-10.0.0.7:8081", 1.0);
+    telemetry.members("sync", 1);
+    let scraped = admin.answer(&Method::GET, "/metrics").await.body;
+    let scraped = String::from_utf8(scraped).unwrap();
+    assert!(scraped.contains("vestibule_upstream_up{upstream=\"http://127.0.0.1:1\"} 1"));
+    assert!(scraped.contains("vestibule_upstream_requests{upstream=\"http://127.0.0.1:1\"} 0"));
+    assert!(
+        !scraped.contains("10.0.0.7") && !scraped.contains("worker=\"sync\""),
+        "{scraped}"
     );
 }

@@ -3,34 +3,58 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
-use super::{Answer, JSON};
+use super::answer::{Answer, JSON};
 use crate::matrix::worker::Group;
 use crate::snapshot::Snapshot;
 use crate::upstream::{Homeserver, Upstream};
 
-/// `/upstreams`: every process of every site.
-pub(super) fn list(snapshot: &Snapshot) -> Answer {
-    let sites = snapshot.sites.iter().filter_map(|site| {
-        let homeserver = snapshot.homeserver(site.homeserver)?;
-        Some(json!({ "site": &*site.name, "upstreams": of_homeserver(homeserver) }))
-    });
-    let body = json!({ "sites": sites.collect::<Vec<_>>() });
-    Answer::new(StatusCode::OK, JSON, format!("{body:#}\n"))
+/// A site and the processes of its homeserver.
+#[derive(Debug, Serialize)]
+pub(super) struct SiteState {
+    pub(super) site: String,
+    pub(super) upstreams: Vec<Process>,
 }
 
-fn of_homeserver(homeserver: &Homeserver) -> Vec<Value> {
+/// One process.
+#[derive(Debug, Serialize)]
+pub(super) struct Process {
+    pub(super) name: String,
+    pub(super) groups: Vec<&'static str>,
+    pub(super) state: &'static str,
+    pub(super) drained: bool,
+    /// In progress there.
+    pub(super) requests: u32,
+}
+
+/// Every process of every site.
+pub(super) fn sites(snapshot: &Snapshot) -> Vec<SiteState> {
+    let sites = snapshot.sites.iter().filter_map(|site| {
+        let homeserver = snapshot.homeserver(site.homeserver)?;
+        Some(SiteState {
+            site: site.name.to_string(),
+            upstreams: of_homeserver(homeserver),
+        })
+    });
+    sites.collect()
+}
+
+/// `/upstreams`.
+pub(super) fn list(snapshot: &Snapshot) -> Answer {
+    Answer::json(&json!({ "sites": sites(snapshot) }))
+}
+
+fn of_homeserver(homeserver: &Homeserver) -> Vec<Process> {
     let main = (homeserver.main().clone(), vec![Group::Main]);
     let all = std::iter::once(main).chain(homeserver.workers_with_groups());
-    let describe = |(upstream, groups): (Arc<Upstream>, Vec<Group>)| {
-        json!({
-            "name": &*upstream.name,
-            "groups": groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(),
-            "state": upstream.health.state().as_str(),
-            "drained": upstream.health.is_drained(),
-            "requests": upstream.load.total(),
-        })
+    let describe = |(upstream, groups): (Arc<Upstream>, Vec<Group>)| Process {
+        name: upstream.name.to_string(),
+        groups: groups.iter().map(|group| group.as_str()).collect(),
+        state: upstream.health.state().as_str(),
+        drained: upstream.health.is_drained(),
+        requests: upstream.load.total(),
     };
     all.map(describe).collect()
 }
@@ -80,13 +104,12 @@ impl<'r> Drain<'r> {
             }
         }
         let body = json!({ "name": self.worker, "drained": self.is_drained });
-        Answer::new(StatusCode::OK, JSON, format!("{body}\n"))
+        Answer::ok(JSON, format!("{body}\n"))
     }
 }
 
 fn unknown<'n>(what: &str, known: impl Iterator<Item = &'n str>) -> Answer {
     let known: Vec<&str> = known.collect();
     let error = format!("no such {what}; there are: {}", known.join(", "));
-    let body = json!({ "error": error });
-    Answer::new(StatusCode::NOT_FOUND, JSON, format!("{body}\n"))
+    Answer::error(StatusCode::NOT_FOUND, &error)
 }

@@ -5,15 +5,11 @@ use std::io;
 use std::path::Path;
 
 use clap::Subcommand;
-use serde::Serialize;
-use time::OffsetDateTime;
 
 use super::{Exit, Terminal, load};
-use crate::acme;
-use crate::config::{CertificateFiles, CertificateSource, Config};
-use crate::listen::certificates::{Certificate, CertificateName, PemFiles, Watched};
+use crate::admin::CertificateRow;
 use crate::listen::internal_ca;
-use crate::runtime::{certificate_names, pem_files};
+use crate::runtime::certificate_rows;
 
 /// What to do with the authority of `tls = "internal"`.
 #[derive(Debug, Subcommand)]
@@ -26,18 +22,6 @@ pub enum CaCommand {
     },
 }
 
-/// What is known of one name. Times are those of RFC 3339.
-#[derive(Debug, Default, Serialize)]
-struct Row {
-    name: String,
-    /// `acme`, `internal` or `files`.
-    source: &'static str,
-    authority: Option<String>,
-    expires: Option<String>,
-    next_renewal: Option<String>,
-    last_error: Option<String>,
-}
-
 /// Lists every name that needs a certificate. It reads the configuration and the state folder, so
 /// Vestibule need not run; what the internal CA signed lives in memory and has no end here.
 ///
@@ -47,7 +31,7 @@ pub fn certs(file: &Path, as_json: bool, terminal: &mut Terminal<'_>) -> io::Res
     let Some(config) = load(file, terminal)? else {
         return Ok(Exit::Usage);
     };
-    let rows = match rows(&config) {
+    let rows = match certificate_rows(&config) {
         Ok(rows) => rows,
         Err(problem) => {
             writeln!(terminal.err, "error: {problem}")?;
@@ -89,79 +73,7 @@ pub fn ca(command: &CaCommand, terminal: &mut Terminal<'_>) -> io::Result<Exit> 
     }
 }
 
-fn rows(config: &Config) -> Result<Vec<Row>, String> {
-    let files = files(&config.tls.certificates)?;
-    let names = certificate_names(config);
-    let row = |name: &CertificateName| {
-        let file = files.iter().find(|file| file.covers(name));
-        match (&config.tls.source, file) {
-            (_, Some(file)) => Ok(from_file(name, Some(file))),
-            (CertificateSource::Acme(_), None) => by_acme(config, name),
-            (CertificateSource::Internal, None) => Ok(internal(name)),
-            (CertificateSource::Files, None) => Ok(from_file(name, None)),
-        }
-    };
-    names.iter().map(row).collect()
-}
-
-fn by_acme(config: &Config, name: &CertificateName) -> Result<Row, String> {
-    let folder = &config.state_folder;
-    let known = acme::report(folder, name)
-        .map_err(|error| format!("cannot read {}: {error}", folder.display()))?;
-    Ok(Row {
-        name: name.to_string(),
-        source: "acme",
-        authority: known.authority,
-        expires: known.expires.map(text),
-        next_renewal: known.renewal.map(text),
-        last_error: known.last_error,
-    })
-}
-
-fn internal(name: &CertificateName) -> Row {
-    Row {
-        name: name.to_string(),
-        source: "internal",
-        ..Row::default()
-    }
-}
-
-/// The certificates in files, where there are any.
-fn files(written: &[CertificateFiles]) -> Result<Vec<Certificate>, String> {
-    if written.is_empty() {
-        return Ok(Vec::new());
-    }
-    let files: Vec<PemFiles> = written.iter().map(pem_files).collect();
-    let (watched, _) = Watched::load(&files, OffsetDateTime::now_utc()).map_err(|errors| {
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        errors.join("; ")
-    })?;
-    Ok(watched.set().certificates().to_vec())
-}
-
-fn from_file(name: &CertificateName, certificate: Option<&Certificate>) -> Row {
-    let uncovered = || "no certificate has this name".to_owned();
-    Row {
-        name: name.to_string(),
-        source: "files",
-        expires: certificate.map(|it| text(it.not_after())),
-        last_error: certificate.is_none().then(uncovered),
-        ..Row::default()
-    }
-}
-
-/// As RFC 3339 has it, in whole seconds.
-fn text(at: OffsetDateTime) -> String {
-    format!(
-        "{}T{:02}:{:02}:{:02}Z",
-        at.date(),
-        at.hour(),
-        at.minute(),
-        at.second()
-    )
-}
-
-fn print(rows: &[Row], terminal: &mut Terminal<'_>) -> io::Result<()> {
+fn print(rows: &[CertificateRow], terminal: &mut Terminal<'_>) -> io::Result<()> {
     let widest = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     let width = widest.max("name".len());
     let head = ("name", "source", "expires", "next renewal");
@@ -189,6 +101,8 @@ fn print(rows: &[Row], terminal: &mut Terminal<'_>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use time::OffsetDateTime;
+
     use super::super::tests::ran;
     use super::*;
 

@@ -12,15 +12,15 @@ use super::section::Section;
 use super::span::Spanned;
 use super::value::{InvalidValue, ListenAddress, text_value};
 
-/// Metrics, `/healthz`, `/readyz`, `/upstreams` and `/self-check`: plain HTTP, no
-/// password. Calls that change something, such as draining a worker, need a unix
+/// A status page, metrics, `/healthz`, `/readyz` and the state of everything: plain HTTP,
+/// no password. Calls that change something, such as draining a worker, need a unix
 /// socket as `address`, or the token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Admin {
     /// Where it listens, as a listener's address; `"off"` for nowhere.
     pub address: Spanned<AdminAddress>,
     /// Whether `address` may be one that other machines reach. Only behind a
-    /// firewall: metrics tell who talks to whom.
+    /// firewall: metrics and `/config` tell who talks to whom, and how.
     pub allow_remote: bool,
     /// A file with the token that calls over TCP must bring to change something,
     /// as `Authorization: Bearer`. Default: over TCP nothing can be changed.

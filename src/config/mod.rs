@@ -21,6 +21,7 @@ mod reference;
 mod route;
 mod schema;
 mod section;
+mod shown;
 mod site;
 mod span;
 mod suggestion;
@@ -105,7 +106,7 @@ pub struct Config {
     pub log: Log,
     /// One line per request.
     pub access_log: AccessLog,
-    /// Metrics, `/healthz` and `/readyz`, on a listener of their own.
+    /// The status page, metrics, `/healthz` and `/readyz`, on a listener of their own.
     pub admin: Admin,
     /// Whether the program goes the way of other servers to itself, over loopback, at start and
     /// after each reload, as `vestibule check --from-config` does. What it finds is a warning in

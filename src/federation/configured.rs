@@ -82,7 +82,7 @@ fn authorities(config: &Config) -> Vec<PathBuf> {
             own.filter_map(|one| Some(one.ca.as_ref()?.to_path_buf()))
                 .collect()
         }
-        CertificateSource::Files { .. } => Vec::new(),
+        CertificateSource::Files => Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Engine;
 use super::context::{Identity, RequestContext};
+use super::place::placing;
 use crate::matrix::affinity::{Key, key_of_target};
 use crate::matrix::worker::Affinity;
 use crate::matrix::{access_token, native_localpart, path};
@@ -39,6 +40,21 @@ pub(super) async fn key(engine: &Engine, head: &RequestHead, ctx: &RequestContex
             Some(user.unwrap_or_else(|| Key::token(&token)))
         }
     }
+}
+
+/// What stands for the user who sends a request, as far as it is known without asking anybody;
+/// for the access token where that does not tell.
+pub(super) fn sender(head: &RequestHead, ctx: &RequestContext) -> Option<Key> {
+    let identity = ctx.identity.as_ref()?;
+    if identity.endpoint.affinity == Affinity::User
+        && let Some(key) = placing(ctx).and_then(|placing| placing.key)
+    {
+        return Some(key);
+    }
+    let query = path::query_of(&head.target);
+    let token = access_token(head.fields.all("authorization"), query)?;
+    let user = native_localpart(&token).map(|localpart| Key::user(&localpart));
+    Some(user.unwrap_or_else(|| Key::token(&token)))
 }
 
 /// What the request says of itself.

@@ -14,7 +14,7 @@ use crate::matrix::endpoint::Endpoint;
 use crate::policy::{BodyCount, ClientAddress};
 use crate::route::Site;
 use crate::snapshot::Snapshot;
-use crate::telemetry::{InFlightGuard, Name};
+use crate::telemetry::{InFlightGuard, Name, Telemetry};
 use crate::upstream::Upstream;
 
 /// One request from its head to its record.
@@ -42,9 +42,8 @@ pub(super) struct RequestContext {
     pub trouble: Option<Trouble>,
     /// The request's place among those of its address.
     pub permit: Option<Place>,
-    /// Counts the request as in flight for as long as it is.
-    #[expect(dead_code, reason = "held, never looked at")]
-    pub in_flight: InFlightGuard,
+    /// Counts the request as in flight, from when its class is known.
+    pub in_flight: Option<InFlightGuard>,
 }
 
 /// Who asks, and what for.
@@ -106,6 +105,12 @@ impl RequestContext {
         let is_https = self.identity.as_ref().is_some_and(|i| i.client.is_https());
         let hsts = self.snapshot.hsts.as_ref().filter(|_| is_https);
         hsts.map(http::HeaderValue::as_bytes)
+    }
+
+    /// Counts the request among those of its class that are being served, once that is known.
+    pub(super) fn count_in_flight(&mut self, telemetry: &Telemetry) {
+        let identity = self.identity.as_ref();
+        self.in_flight = identity.and_then(|i| telemetry.request_started(i.endpoint.class));
     }
 
     /// Whether it opens a WebSocket.

@@ -92,7 +92,7 @@ impl FrontDoor {
             bytes_out: 0,
             trouble: None,
             permit: None,
-            in_flight: self.telemetry.request_started(),
+            in_flight: None,
         }
     }
 }

@@ -5,10 +5,10 @@ use std::time::Instant;
 use http::StatusCode;
 use tracing::Level;
 
-use super::FrontDoor;
 use super::answer::Answer;
 use super::context::RequestContext;
 use super::failure::{Failure, Problem, Trouble};
+use super::{FrontDoor, affinity};
 use crate::listen::ConnectionFacts;
 use crate::message::RequestHead;
 use crate::telemetry::{AccessRecord, Name, Outcome, Telemetry};
@@ -143,6 +143,7 @@ pub(super) fn write(
         held: placing.map(|p| p.held).filter(|time| !time.is_zero()),
         upstream_connect: forward.and_then(|f| f.connect),
         upstream_first_byte: forward.and_then(|f| f.first_byte),
+        user: telemetry.user_hash(|| affinity::sender(head, ctx)),
         claimed_origin: identity.and_then(|i| i.claimed_origin.as_ref()),
         outcome: match (ctx.trouble, answer) {
             (Some(Trouble::Refused(_)), Some(answer)) => Outcome::Refused(answer.reason),

@@ -41,7 +41,9 @@ impl App for Engine {
         let facts = Arc::clone(downstream.facts());
         let mut request = Recorded::begin(&self.door, &facts, &head);
         let ctx = &mut request.ctx;
-        let done = match decide(&head, &facts, ctx) {
+        let step = decide(&head, &facts, ctx);
+        ctx.count_in_flight(&self.door.telemetry);
+        let done = match step {
             Step::Forward if ctx.is_tunnel() => {
                 request.forget();
                 return After::Tunnel(head);

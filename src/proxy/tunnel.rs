@@ -132,7 +132,9 @@ impl ProxyHttp for Tunnels {
         tunnel.facts = Some(facts.clone());
         session.set_read_timeout(None);
         // The snapshot may have changed since the request was looked at first.
-        match decide(&tunnel.head, &facts, &mut tunnel.ctx) {
+        let step = decide(&tunnel.head, &facts, &mut tunnel.ctx);
+        tunnel.ctx.count_in_flight(&self.door.telemetry);
+        match step {
             Step::Forward if tunnel.ctx.is_tunnel() => return Ok(false),
             Step::Refuse(refusal) => self.refuse(session, tunnel, &refusal.into()).await,
             Step::Forward | Step::Answer(_) | Step::File(_) => {

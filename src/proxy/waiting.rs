@@ -15,6 +15,7 @@ use super::failure::Problem;
 use super::place::{Placing, connection_if_there, placing_mut, take_turn};
 use crate::listen::{Downstream, Fault};
 use crate::policy::Refusal;
+use crate::telemetry::InFlightGuard;
 use crate::upstream::{Choice, Connection, NoConnection, PlaceInQueue, Upstream};
 
 /// The requests that wait for a process that is away.
@@ -50,6 +51,8 @@ pub(super) struct Waiting<'a> {
     held: Option<HeldRequest<'a>>,
     /// Its place among those that wait for a turn.
     place: Option<PlaceInQueue>,
+    /// Counts it as waiting in one way or the other.
+    waits: Option<InFlightGuard>,
 }
 
 impl<'a> Waiting<'a> {
@@ -67,6 +70,7 @@ impl<'a> Waiting<'a> {
             again,
             held: None,
             place: None,
+            waits: None,
         }
     }
 
@@ -119,6 +123,7 @@ impl<'a> Waiting<'a> {
         let Some(place) = place.filter(|_| !left.is_zero()) else {
             return Err(self.busy());
         };
+        self.waits = Some(self.engine.door.telemetry.request_waits("queued"));
         let turn = async {
             tokio::select! {
                 () = place.turn() => {}
@@ -147,6 +152,7 @@ impl<'a> Waiting<'a> {
         if self.held.is_none() || left.is_zero() {
             return Err(Problem::Down(reason));
         }
+        self.waits = Some(self.engine.door.telemetry.request_waits("held"));
         let is_back = until(self.downstream, left, returned).await;
         self.placing()?.held += begun.elapsed();
         if is_back? {

@@ -182,7 +182,9 @@ fn tell_ending(watched: &Watched) {
 }
 
 fn tell_ends(store: &CertificateStore, telemetry: &Telemetry) {
-    for (name, at) in store.expiries() {
+    let ends: Vec<_> = store.expiries().into_iter().collect();
+    telemetry.keep_certificates(&ends.iter().map(|(name, _)| name.to_string()).collect());
+    for (name, at) in ends {
         telemetry.certificate_expiry(&name.to_string(), at.unix_timestamp());
     }
 }

@@ -131,6 +131,7 @@ impl Running {
         let resolver = prepared.resolver.as_ref();
         self.watches = watches::start(&prepared.snapshot, resolver, &self.telemetry);
         self.drain = config.timeouts.drain.duration();
+        self.told.put_in_force(&config, self.certificates.as_ref());
         self.self_check.begin(&config);
         self.config = config;
         difference

@@ -3,6 +3,7 @@
 mod admin;
 mod authorities;
 mod banner;
+mod certificate_list;
 mod certificates;
 mod config_file;
 mod doors;
@@ -15,6 +16,7 @@ mod reload;
 mod self_check;
 pub mod service;
 mod succession;
+mod told;
 mod watches;
 mod workers;
 
@@ -32,7 +34,8 @@ use self::force::Prepared;
 use self::offers::Offers;
 use self::self_check::SelfCheck;
 use self::succession::TicketSecret;
-use crate::admin::{Admin, Readiness, Reloads, Token};
+use self::told::Told;
+use crate::admin::{Admin, Readiness, Reloads, Sources, Token};
 use crate::config::{AccessLogFormat, Config, Diagnostics, LogTarget};
 use crate::listen::Connections;
 use crate::listen::socket::BindError;
@@ -43,6 +46,7 @@ use crate::telemetry::{
 };
 use crate::upstream::NoResolver;
 
+pub use self::certificate_list::certificate_rows;
 pub use self::certificates::{NoCertificates, certificate_names, pem_files};
 pub use self::config_file::ConfigFile;
 pub use self::engine::NoEngine;
@@ -105,6 +109,7 @@ pub struct Running {
     reloads: Arc<Reloads>,
     /// What session tickets are sealed with where no file has another secret.
     ticket_secret: TicketSecret,
+    told: Told,
     /// The longest that the end may take once it has begun.
     drain: Duration,
 }
@@ -152,14 +157,17 @@ pub fn start(config: Config, inherited: Inherited) -> Result<Running, NotInForce
     let reloads = Arc::new(Reloads::new());
     let self_check = SelfCheck::new(telemetry.clone());
     let admin_token = Arc::new(ArcSwapOption::empty());
-    let app = Admin::new(
-        telemetry.clone(),
-        readiness.clone(),
-        snapshot.clone(),
-        admin_token.clone(),
-        reloads.clone(),
-    )
-    .with_self_check(self_check.reports());
+    let told = Told::default();
+    let app = Admin::new(Sources {
+        telemetry: telemetry.clone(),
+        readiness: readiness.clone(),
+        snapshot: snapshot.clone(),
+        token: admin_token.clone(),
+        reloads: reloads.clone(),
+        configuration: told.shown.clone(),
+        certificates: told.certificates(),
+        self_check: self_check.reports(),
+    });
     let mut running = Running {
         doors: Doors::new("worker", engines, common)?,
         admin: admin::doors(Arc::new(app), &prepared.limits, &telemetry)?,
@@ -173,6 +181,7 @@ pub fn start(config: Config, inherited: Inherited) -> Result<Running, NotInForce
         telemetry,
         reloads,
         ticket_secret,
+        told,
         drain: config.timeouts.drain.duration(),
         config,
     };

@@ -2,18 +2,23 @@
 //! are where DNS names them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::admin::tidy_metrics;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 use crate::upstream::health::{Checker, keep_watch};
 use crate::upstream::{Address, Discovery, Health, Homeserver, Member, Pool, Resolver, Upstream};
 
+/// From one look at the metrics to the next. A scrape looks too.
+const TIDY: Duration = Duration::from_mins(1);
+
 /// Starts a watch on every process. They end when the set is dropped. Without a `resolver` those
 /// that DNS names stay as they are.
 pub(super) fn start(
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
     resolver: Option<&Resolver>,
     telemetry: &Arc<Telemetry>,
 ) -> JoinSet<()> {
@@ -24,6 +29,7 @@ pub(super) fn start(
         telemetry: telemetry.clone(),
     };
     let mut watches = JoinSet::new();
+    watches.spawn(tidy(snapshot.clone(), telemetry.clone()));
     for homeserver in &snapshot.homeservers {
         let discovered = homeserver.discovered();
         let mut upstreams = homeserver.upstreams();
@@ -46,6 +52,14 @@ pub(super) fn start(
         }
     }
     watches
+}
+
+/// Forgets, now and then, what is counted for what the snapshot in force does not have.
+async fn tidy(snapshot: Arc<Snapshot>, telemetry: Arc<Telemetry>) {
+    loop {
+        tidy_metrics(&snapshot, &telemetry);
+        tokio::time::sleep(TIDY).await;
+    }
 }
 
 /// Keeps the processes of a worker those that DNS names.

@@ -11,6 +11,7 @@ use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use super::LogFormat;
 use super::journal::{Prioritised, is_journal};
+use super::recent::Recent;
 use super::redact::redact;
 
 /// How much is logged.
@@ -122,7 +123,10 @@ where
             .boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    let subscriber = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(Recent::default());
     Ok((subscriber, LogControl { filter: handle }))
 }
 

@@ -8,11 +8,15 @@
 mod access_log;
 mod guard;
 mod journal;
+mod known;
 mod logging;
 mod metrics;
+mod overview;
+mod recent;
 mod record;
 mod redact;
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -20,12 +24,18 @@ use prometheus::core::{Atomic, GenericCounter};
 
 pub use access_log::{AccessLogError, AccessLogTarget, LogFormat, access_line};
 pub use guard::{ConnectionGuard, InFlightGuard};
+pub use known::Known;
 pub use logging::{LogControl, LogLevel, LoggingError, init};
 pub use metrics::{METRICS_CONTENT_TYPE, metrics_reference};
+pub use overview::{ClassTraffic, Counted, OpenConnections, Overview};
+pub use recent::{Trouble, recent_troubles};
 pub use record::{AccessRecord, Name, Outcome};
 
 use access_log::{AccessLog, Lost};
 use metrics::Metrics;
+
+use crate::matrix::affinity::Key;
+use crate::matrix::endpoint::Class;
 
 /// How telemetry begins.
 #[derive(Clone, Debug)]
@@ -61,6 +71,8 @@ pub enum TelemetryError {
 pub struct Telemetry {
     metrics: Metrics,
     access_log: Option<AccessLog>,
+    /// Made at start, kept nowhere: what it hashes cannot be found again by guessing.
+    users: RandomState,
 }
 
 impl Telemetry {
@@ -79,6 +91,7 @@ impl Telemetry {
         Ok(Self {
             metrics,
             access_log,
+            users: RandomState::new(),
         })
     }
 
@@ -154,9 +167,22 @@ impl Telemetry {
         }
     }
 
-    /// A request is being served until the guard is dropped.
-    pub fn request_started(&self) -> InFlightGuard {
-        InFlightGuard::new(&self.metrics.in_flight)
+    /// A request of `class` is being served until the guard is dropped.
+    pub fn request_started(&self, class: Class) -> Option<InFlightGuard> {
+        let gauge = self.metrics.in_flight.get(class as usize);
+        gauge.map(InFlightGuard::new)
+    }
+
+    /// A request waits until the guard is dropped; `state` is `queued` or `held`.
+    pub fn request_waits(&self, state: &'static str) -> InFlightGuard {
+        let family = &self.metrics.families.requests_waiting;
+        family.with([state], InFlightGuard::new)
+    }
+
+    /// What stands in the access log for a user whom `key` stands for; none where there is no log.
+    pub fn user_hash(&self, key: impl FnOnce() -> Option<Key>) -> Option<u64> {
+        self.access_log.as_ref()?;
+        key().map(|key| self.users.hash_one(key))
     }
 
     /// A request has come to its end: counts it and writes its record.
@@ -208,6 +234,23 @@ impl Telemetry {
     pub fn upstream_up(&self, upstream: &str, degree: f64) {
         let family = &self.metrics.families.upstream_up;
         family.with([upstream], |gauge| gauge.set(degree));
+    }
+
+    /// `upstream` became `state`, a fixed word.
+    pub fn upstream_changed(&self, upstream: &str, state: &'static str) {
+        let family = &self.metrics.families.upstream_changes;
+        family.with([upstream, state], count);
+    }
+
+    /// So many requests are in progress at `upstream`, and whether it is drained.
+    pub fn upstream_load(&self, upstream: &str, requests: u32, is_drained: bool) {
+        let families = &self.metrics.families;
+        families
+            .upstream_requests
+            .with([upstream], |gauge| gauge.set(requests.into()));
+        families
+            .upstream_drained
+            .with([upstream], |gauge| gauge.set(is_drained.into()));
     }
 
     /// The user behind an access token was looked up.

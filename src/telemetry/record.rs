@@ -62,6 +62,8 @@ pub struct AccessRecord<'a> {
     pub upstream_first_byte: Option<Duration>,
     /// Who says to send this federation request; not verified.
     pub claimed_origin: Option<&'a ServerName>,
+    /// Stands for the user in this process alone ([`Telemetry::user_hash`](super::Telemetry::user_hash)).
+    pub user: Option<u64>,
     /// How it ended.
     pub outcome: Outcome,
     /// The `User-Agent` as it came; at most 200 printable characters are kept.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::Method;
 
 use super::*;
+use crate::matrix::endpoint::Class;
 
 fn quiet() -> Telemetry {
     let settings = Settings {
@@ -54,6 +55,7 @@ fn finish(telemetry: &Telemetry, method: &Method, status: u16, outcome: Outcome)
         upstream_connect: None,
         upstream_first_byte: Some(Duration::from_millis(20)),
         claimed_origin: None,
+        user: None,
         outcome,
         user_agent: None,
     });
@@ -120,18 +122,16 @@ fn guards_count_while_they_live() {
     let open = r#"vestibule_connections_open{listener="*:443",protocol="HTTP/2"}"#;
     let first = telemetry.connection_opened("*:443", "HTTP/2");
     let second = telemetry.connection_opened("*:443", "HTTP/2");
-    let request = telemetry.request_started();
+    let request = telemetry.request_started(Class::Sync);
     assert_eq!(value(&series(&telemetry), open), "2");
-    assert_eq!(
-        value(&series(&telemetry), "vestibule_requests_in_flight"),
-        "1"
-    );
+    let in_flight = r#"vestibule_requests_in_flight{class="sync"}"#;
+    assert_eq!(value(&series(&telemetry), in_flight), "1");
     drop((first, request));
     assert_eq!(value(&series(&telemetry), open), "1");
     drop(second);
     let series = series(&telemetry);
     assert_eq!(value(&series, open), "0");
-    assert_eq!(value(&series, "vestibule_requests_in_flight"), "0");
+    assert_eq!(value(&series, in_flight), "0");
     let accepted = r#"vestibule_connections_accepted_total{listener="*:443",protocol="HTTP/2"}"#;
     assert_eq!(value(&series, accepted), "2");
 }
@@ -210,4 +210,32 @@ fn two_instances_do_not_share_counters() {
     let (one, other) = (quiet(), quiet());
     one.accept_failed("a");
     assert!(!other.render_metrics().contains("accept_errors"));
+}
+
+#[test]
+fn series_of_what_is_gone_are_forgotten_and_counted_anew() {
+    let telemetry = quiet();
+    finish(&telemetry, &Method::GET, 200, Outcome::Served);
+    telemetry.repeated("main");
+    telemetry.certificate_expiry("old.example.com", 1);
+    telemetry.certificate_expiry("example.com", 1);
+    let mut known = Known::default();
+    known.sites.insert("example.com".to_owned());
+    let gone = r#"upstream="main""#;
+    assert!(telemetry.render_metrics().contains(gone));
+    telemetry.keep(&known);
+    let shown = telemetry.render_metrics();
+    assert!(!shown.contains(gone), "{shown}");
+    assert!(
+        shown.contains("vestibule_request_duration_seconds_count"),
+        "{shown}"
+    );
+    telemetry.keep_certificates(&["example.com".to_owned()].into());
+    let shown = telemetry.render_metrics();
+    assert!(shown.contains(r#"name="example.com""#) && !shown.contains("old.example.com"));
+    finish(&telemetry, &Method::GET, 200, Outcome::Served);
+    let series = series(&telemetry);
+    let labels = r#"class="sync",method="GET",site="example.com",status="200",upstream="main""#;
+    let requests = format!("vestibule_requests_total{{{labels}}}");
+    assert_eq!(value(&series, &requests), "1");
 }

@@ -155,6 +155,7 @@ pub async fn keep_watch(upstream: Arc<Upstream>, checker: Checker, is_alone: boo
     let health = &upstream.health;
     telemetry.upstream_up(&upstream.name, health.state().degree());
     let mut failures = 0;
+    let mut told = health.state();
     loop {
         let doubted = health.doubted.notified();
         match health.state() {
@@ -171,6 +172,11 @@ pub async fn keep_watch(upstream: Arc<Upstream>, checker: Checker, is_alone: boo
             failures + 1
         };
         let before = health.state();
+        if before != told {
+            // A request was the first to see it.
+            telemetry.upstream_changed(&upstream.name, before.as_str());
+            told = before;
+        }
         // What has just returned may still be slow: connections are proof enough.
         let is_tolerated = found == State::InDoubt && before == State::Well;
         if is_tolerated && failures < checks.failures {
@@ -178,6 +184,8 @@ pub async fn keep_watch(upstream: Arc<Upstream>, checker: Checker, is_alone: boo
         }
         if health.set(found) {
             tell(&upstream.name, before, found);
+            telemetry.upstream_changed(&upstream.name, found.as_str());
+            told = found;
         }
         telemetry.upstream_up(&upstream.name, found.degree());
     }

@@ -26,7 +26,7 @@ async fn the_admin_listener_has_health_readiness_and_metrics() {
             .text()
             .contains("# TYPE vestibule_requests_total counter")
     );
-    for path in ["/", "/metricsx", "/_matrix/client/versions"] {
+    for path in ["/index.html", "/metricsx", "/_matrix/client/versions"] {
         assert_eq!(vestibule.admin(path).await.status, 404, "{path}");
     }
     homeserver.assert_untouched();

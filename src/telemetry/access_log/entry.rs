@@ -32,6 +32,7 @@ pub(super) struct Entry {
     held: Option<Duration>,
     upstream_connect: Option<Duration>,
     upstream_first_byte: Option<Duration>,
+    user: Option<u64>,
     outcome: Outcome,
     texts: Texts,
 }
@@ -49,6 +50,8 @@ pub(super) enum Value<'a> {
     Text(&'a str),
     /// Written as a number.
     Number(u64),
+    /// Written as 16 hexadecimal digits.
+    Hash(u64),
     /// Written in milliseconds with three decimals.
     Milliseconds(Duration),
     /// Written in its usual form.
@@ -56,6 +59,9 @@ pub(super) enum Value<'a> {
     /// Written in UTC with milliseconds.
     Time(SystemTime),
 }
+
+/// How many fields there are.
+pub(super) const FIELDS: usize = 26;
 
 /// How many of the fields stand at the head of a text line, without a name.
 pub(super) const HEAD_FIELDS: usize = 6;
@@ -83,6 +89,7 @@ impl Entry {
             held: record.held,
             upstream_connect: record.upstream_connect,
             upstream_first_byte: record.upstream_first_byte,
+            user: record.user,
             outcome: record.outcome,
             texts: Texts::new(record),
         }
@@ -117,14 +124,15 @@ impl Entry {
             held: None,
             upstream_connect: None,
             upstream_first_byte: None,
+            user: None,
             outcome: Outcome::Refused(reason),
             texts: Texts::none(),
         }
     }
 
     /// Every field with its name, in the order of writing.
-    pub(super) fn fields(&self) -> [(&'static str, Option<Value<'_>>); 25] {
-        use Value::{Address, Milliseconds, Number, Text, Time};
+    pub(super) fn fields(&self) -> [(&'static str, Option<Value<'_>>); FIELDS] {
+        use Value::{Address, Hash, Milliseconds, Number, Text, Time};
         let (refused, failed) = match self.outcome {
             Outcome::Served => (None, None),
             Outcome::Refused(reason) => (Some(reason), None),
@@ -145,6 +153,7 @@ impl Entry {
             ("refused", refused.map(Text)),
             ("failed", failed.map(Text)),
             ("origin", self.texts.origin().map(Text)),
+            ("user", self.user.map(Hash)),
             ("upstream", self.upstream.as_deref().map(Text)),
             ("group", self.group.map(Text)),
             ("placed_by", self.placed_by.map(Text)),

@@ -54,6 +54,7 @@ fn text_value(line: &mut Vec<u8>, value: &Value<'_>) -> io::Result<()> {
         // JSON's quoting is what most readers of key=value lines understand.
         Value::Text(text) => serde_json::to_writer(&mut *line, text)?,
         Value::Number(number) => push_number(line, *number),
+        Value::Hash(hash) => write!(line, "{hash:016x}")?,
         Value::Milliseconds(duration) => milliseconds(line, *duration),
         Value::Address(address) => write!(line, "{address}")?,
         Value::Time(time) => timestamp(line, *time),
@@ -89,6 +90,7 @@ fn json(line: &mut Vec<u8>, entry: &Entry) -> io::Result<()> {
             }
             Value::Text(text) => serde_json::to_writer(&mut *line, text)?,
             Value::Number(number) => push_number(line, number),
+            Value::Hash(hash) => write!(line, "\"{hash:016x}\"")?,
             Value::Milliseconds(duration) => milliseconds(line, duration),
             Value::Address(address) => write!(line, "\"{address}\"")?,
             Value::Time(time) => {

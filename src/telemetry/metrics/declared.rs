@@ -16,6 +16,11 @@ const SETUP_SECONDS: &[f64] = &[
     10.0,
 ];
 
+/// From a moment to the longest hold.
+const WAIT_SECONDS: &[f64] = &[
+    0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
+];
+
 /// Makes of one table the families, their registration and the reference.
 macro_rules! families {
     ($(
@@ -57,6 +62,12 @@ macro_rules! families {
                     },
                 )+})
             }
+
+            /// Forgets the series with a label of which `is_kept`, given its name and value,
+            /// says no.
+            pub(super) fn retain(&self, is_kept: &dyn Fn(&str, &str) -> bool) {
+                $(self.$field.retain(is_kept);)+
+            }
         }
     };
 }
@@ -87,11 +98,17 @@ families! {
     /// or went to no upstream, has "none" there.
     requests: IntCounter ["site", "class", "method", "status", "upstream"] = "vestibule_requests_total";
     /// Requests being served now.
-    requests_in_flight: IntGauge [] = "vestibule_requests_in_flight";
+    requests_in_flight: IntGauge ["class"] = "vestibule_requests_in_flight";
+    /// Requests that wait now: "queued" for a turn at a process, or "held" for one that is away.
+    requests_waiting: IntGauge ["state"] = "vestibule_requests_waiting";
     /// Time from the request head to the last byte of the answer.
     request_seconds: Histogram ["site", "class"] in REQUEST_SECONDS = "vestibule_request_duration_seconds";
     /// Bytes of bodies: "request" from clients, "response" to clients.
     body_bytes: IntCounter ["site", "class", "direction"] = "vestibule_body_bytes_total";
+    /// Federation requests by the server that says to send them: the twenty that send most by
+    /// name, all others as "(other)", and those that the homeserver did not believe, or did not
+    /// see, as "(unproven)". Who is shown changes; no more are ever shown at a time.
+    origin_requests: IntCounter ["origin"] = "vestibule_origin_requests_total";
     /// Requests refused by rule, limit or malformed head, by reason.
     refusals: IntCounter ["reason"] = "vestibule_refusals_total";
     /// Requests that failed without being refused, by reason.
@@ -121,10 +138,20 @@ families! {
     placements: IntCounter ["site", "group", "upstream", "by"] = "vestibule_placements_total";
     /// Requests that waited for a turn at a process, by group and how that ended.
     queued: IntCounter ["group", "outcome"] = "vestibule_queued_requests_total";
+    /// Time that they waited for a turn.
+    queued_seconds: Histogram ["group"] in WAIT_SECONDS = "vestibule_queued_seconds";
     /// Requests that waited for a process that was away, by class and how that ended.
     held: IntCounter ["class", "outcome"] = "vestibule_held_requests_total";
+    /// Time that they waited for a process that was away.
+    held_seconds: Histogram ["class"] in WAIT_SECONDS = "vestibule_held_seconds";
     /// Requests sent once more after a connection ended without an answer.
     repeated: IntCounter ["upstream"] = "vestibule_repeated_requests_total";
+    /// Requests of homeservers in progress at a process.
+    upstream_requests: IntGauge ["upstream"] = "vestibule_upstream_requests";
+    /// 1 where an operator has drained a process, so that no new requests go there.
+    upstream_drained: IntGauge ["upstream"] = "vestibule_upstream_drained";
+    /// Changes of an upstream's health, by what it became: "well", `in_doubt` or "away".
+    upstream_changes: IntCounter ["upstream", "state"] = "vestibule_upstream_changes_total";
     /// Whether an upstream is there: 1 well, 0.5 where it fails its health checks, 0 away.
     upstream_up: Gauge ["upstream"] = "vestibule_upstream_up";
     /// Look-ups of the user behind an access token, by result: "found", "refused" by the homeserver,

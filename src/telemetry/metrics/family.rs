@@ -112,6 +112,23 @@ impl<M: Instrument, const N: usize> Family<M, N> {
         self.0.children.with(labels, make, apply)
     }
 
+    /// Applies `apply` to every child and its label values.
+    pub(in crate::telemetry) fn each(&self, apply: impl FnMut([&str; N], &M)) {
+        self.0.children.each(apply);
+    }
+
+    /// Forgets the children with a label of which `is_kept`, given its name and value, says no.
+    pub(super) fn retain(&self, is_kept: &dyn Fn(&str, &str) -> bool) {
+        let names = self.0.declaration.labels;
+        let all = |values: [&str; N]| {
+            names
+                .iter()
+                .zip(values)
+                .all(|(name, value)| is_kept(name, value))
+        };
+        self.0.children.retain(all);
+    }
+
     /// The child with these label values, to keep.
     pub(in crate::telemetry) fn child(&self, labels: [&str; N]) -> M {
         self.with(labels, M::clone)
@@ -135,7 +152,9 @@ impl<M: Instrument, const N: usize> Collector for Family<M, N> {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let mut metrics = Vec::new();
-        self.0.children.each(|child| metrics.push(child.metric()));
+        self.0
+            .children
+            .each(|_, child| metrics.push(child.metric()));
         let mut family = MetricFamily::default();
         family.set_name(self.0.declaration.name.to_owned());
         family.set_help(self.0.declaration.summary().to_owned());

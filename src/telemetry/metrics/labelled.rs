@@ -51,10 +51,22 @@ impl<V, const N: usize> Labelled<V, N> {
         apply(&self.add(hash, labels, make).value)
     }
 
-    /// Applies `apply` to every value.
-    pub(super) fn each(&self, mut apply: impl FnMut(&V)) {
+    /// Applies `apply` to every value and its labels.
+    pub(super) fn each(&self, mut apply: impl FnMut([&str; N], &V)) {
         for entry in self.index.load().iter() {
-            apply(&entry.value);
+            apply(entry.labels.each_ref().map(AsRef::as_ref), &entry.value);
+        }
+    }
+
+    /// Forgets the values of labels that `is_kept` says no to.
+    pub(super) fn retain(&self, is_kept: impl Fn([&str; N]) -> bool) {
+        let _alone = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.index.load();
+        let is_kept =
+            |entry: &&Arc<Entry<V, N>>| is_kept(entry.labels.each_ref().map(AsRef::as_ref));
+        let kept: Vec<_> = current.iter().filter(is_kept).cloned().collect();
+        if kept.len() < current.len() {
+            self.index.store(Arc::new(kept));
         }
     }
 
@@ -108,9 +120,25 @@ mod tests {
         }
         table.with(["ab", ""], AtomicU32::default, |n| n.fetch_add(9, Relaxed));
         let mut values = Vec::new();
-        table.each(|value| values.push(value.load(Relaxed)));
+        table.each(|_, value| values.push(value.load(Relaxed)));
         values.sort_unstable();
         assert_eq!(values, [3, 9]);
+    }
+
+    #[test]
+    fn forgets_what_is_not_kept_and_begins_anew() {
+        let table: Labelled<AtomicU32, 2> = Labelled::new();
+        let add = |labels| table.with(labels, AtomicU32::default, |n| n.fetch_add(1, Relaxed));
+        for labels in [["a", "x"], ["b", "x"], ["b", "y"]] {
+            add(labels);
+        }
+        table.retain(|[first, _]| first != "b");
+        assert_eq!(add(["a", "x"]), 1);
+        assert_eq!(add(["b", "x"]), 0);
+        let mut labels = Vec::new();
+        table.each(|of, _| labels.push(of.join(" ")));
+        labels.sort_unstable();
+        assert_eq!(labels, ["a x", "b x"]);
     }
 
     #[test]
@@ -128,7 +156,7 @@ mod tests {
             }
         });
         let mut values = Vec::new();
-        table.each(|value| values.push(value.load(Relaxed)));
+        table.each(|_, value| values.push(value.load(Relaxed)));
         assert_eq!(values, [4; 200]);
     }
 }

@@ -15,8 +15,9 @@ Vestibule shows these on the admin listener under `/metrics`, in Prometheus' tex
 (by default `http://127.0.0.1:9180/metrics`). A series appears when it has been counted once.
 
 Label values come from closed sets: names from the configuration (`site`, `upstream`, `listener`,
-certificate `name`) and fixed words (`class`, `method`, `status`, `reason`, `kind`, `version`,
-`protocol`, `direction`). No user, room, token, address or foreign server name is ever a label.
+certificate `name`, `worker`) and fixed words (`class`, `method`, `status`, `reason`, `kind`, `version`,
+`protocol`, `direction`). No user, room, token or address is ever a label. Names of other servers
+are in `vestibule_origin_requests_total` alone, twenty at most at a time.
 ";
 
 /// The reference of all metrics as Markdown: the text of `docs/METRICS.md`.

@@ -3,11 +3,8 @@
 use http::StatusCode;
 use prometheus::{Histogram, IntCounter};
 
-use super::Metrics;
+use super::{Metrics, NONE};
 use crate::telemetry::record::{AccessRecord, Outcome, method_label};
-
-/// Where there is no site, endpoint class or upstream.
-const NONE: &str = "none";
 
 /// The children that a request of one (site, class, method, status, upstream)
 /// adds to, so that a request costs one look-up and no reference counting.
@@ -40,6 +37,10 @@ impl Metrics {
             |series| series.add(record),
         );
         self.count_placement(record, site, class);
+        if let Some(origin) = record.claimed_origin {
+            let is_proven = record.outcome == Outcome::Served && record.status != 401;
+            self.talkers.count(origin.as_str(), is_proven);
+        }
         match record.outcome {
             Outcome::Served => {}
             Outcome::Refused(reason) => self.families.refusals.with([reason], IntCounter::inc),
@@ -60,11 +61,17 @@ impl Metrics {
             Outcome::Served => "served",
             Outcome::Refused(reason) | Outcome::Failed(reason) => reason,
         };
-        if record.queued.is_some() {
+        if let Some(time) = record.queued {
             families.queued.with([group, outcome], IntCounter::inc);
+            let seconds = time.as_secs_f64();
+            families
+                .queued_seconds
+                .with([group], |h| h.observe(seconds));
         }
-        if record.held.is_some() {
+        if let Some(time) = record.held {
             families.held.with([class, outcome], IntCounter::inc);
+            let seconds = time.as_secs_f64();
+            families.held_seconds.with([class], |h| h.observe(seconds));
         }
     }
 

@@ -22,7 +22,7 @@ use super::{config, eventually};
 const COMMAND: Duration = Duration::from_mins(1);
 
 /// Listens on unix sockets only, so that no port has to be guessed.
-const LISTENERS: &str = r#"
+pub(crate) const LISTENERS: &str = r#"
 listeners = [
     { address = "unix:$state/plain.sock", tls = false, profile = "both" },
     { address = "unix:$state/tls.sock", tls = true, profile = "both" },

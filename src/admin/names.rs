@@ -1,0 +1,37 @@
+//! The names that are in use, for the metrics.
+
+use std::collections::BTreeMap;
+
+use crate::snapshot::Snapshot;
+use crate::telemetry::{Known, Telemetry};
+
+/// Brings what the metrics say of upstreams up to date, and ends what is counted for sites,
+/// workers and upstreams that there are no more.
+pub fn tidy_metrics(snapshot: &Snapshot, telemetry: &Telemetry) {
+    let mut known = Known::default();
+    // Two sites may call a worker the same.
+    let mut loads: BTreeMap<String, (u32, bool)> = BTreeMap::new();
+    for homeserver in &snapshot.homeservers {
+        for upstream in homeserver.upstreams() {
+            let (requests, is_drained) = loads.entry(upstream.name.to_string()).or_default();
+            *requests += upstream.load.total();
+            *is_drained |= upstream.health.is_drained();
+        }
+        let discovered = homeserver.discovered().into_iter();
+        known
+            .workers
+            .extend(discovered.map(|(_, found)| found.worker.to_string()));
+    }
+    known
+        .sites
+        .extend(snapshot.sites.iter().map(|site| site.name.to_string()));
+    known.upstreams.extend(loads.keys().cloned());
+    let of_routes = snapshot.upstreams.iter();
+    known
+        .upstreams
+        .extend(of_routes.map(|upstream| upstream.name.to_string()));
+    telemetry.keep(&known);
+    for (name, (requests, is_drained)) in &loads {
+        telemetry.upstream_load(name, *requests, *is_drained);
+    }
+}
