@@ -136,14 +136,7 @@ pub struct Ending {
 pub fn start(config: Config, inherited: Inherited) -> Result<Running, NotInForce> {
     let started = SystemTime::now();
     let telemetry = start_telemetry(&config, started)?;
-    let Inherited {
-        mut available,
-        ticket_secret,
-    } = inherited;
-    let ticket_secret = match ticket_secret {
-        Some(secret) => secret,
-        None => TicketSecret::new().map_err(NoOffer::Tls)?,
-    };
+    let (mut available, ticket_secret) = inherited.into_parts().map_err(NoOffer::Tls)?;
     let prepared = Prepared::of(&config, None, &telemetry, &ticket_secret)?;
     let snapshot = Arc::new(ArcSwap::new(prepared.snapshot.clone()));
     let front_door = FrontDoor::new(snapshot.clone(), telemetry.clone(), seed(started));

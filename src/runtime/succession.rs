@@ -77,6 +77,14 @@ pub struct Inherited {
     pub(super) ticket_secret: Option<TicketSecret>,
 }
 
+impl Inherited {
+    /// Where no secret was left, there is a new one.
+    pub(super) fn into_parts(self) -> Result<(Available, TicketSecret), rustls::Error> {
+        let secret = self.ticket_secret.map_or_else(TicketSecret::new, Ok)?;
+        Ok((self.available, secret))
+    }
+}
+
 /// What session tickets are sealed with: a successor resumes the sessions of its predecessor.
 pub(super) struct TicketSecret([u8; 64]);
 

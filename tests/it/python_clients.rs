@@ -1,4 +1,4 @@
-//! Clients from PyPI: Twisted, which is what Synapse federates with, and sslyze, which
+//! Clients from `PyPI`: Twisted, which is what Synapse federates with, and sslyze, which
 //! looks for what is wrong with TLS.
 //!
 //! `VESTIBULE_CLIENTS_VENV`: the Python environment that has them (default `target/clients-venv`,
@@ -57,7 +57,8 @@ fn python() -> Option<PathBuf> {
         "this machine cannot run it, and in CI that is a failure:\n{why}"
     );
     // Not eprintln!: the test harness would hide it, since the test passes.
-    writeln!(io::stderr(), "SKIPPED: this machine cannot run it:\n{why}").unwrap();
+    let line = format!("SKIPPED: this machine cannot run it:\n{why}\n");
+    io::stderr().write_all(line.as_bytes()).unwrap();
     None
 }
 

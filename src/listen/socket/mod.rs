@@ -80,12 +80,15 @@ impl Bound {
 
 impl Bound {
     /// Another socket for the same address: the kernel spreads connections over both
-    /// (`SO_REUSEPORT`). Where that is not allowed, as for one that systemd has opened, and for
-    /// unix sockets, it is another handle of the same one.
+    /// (`SO_REUSEPORT`). Where that is not allowed, as for one that another user has opened, and
+    /// for unix sockets, it is another handle of the same one.
     pub fn share(&self) -> io::Result<Self> {
         let kind = match &self.kind {
             Kind::Tcp(listener) if SockRef::from(listener).reuse_port()? => {
-                Kind::Tcp(bind_tcp(listener.local_addr()?, Sharing::Yes)?)
+                match bind_tcp(listener.local_addr()?, Sharing::Yes) {
+                    Ok(another) => Kind::Tcp(another),
+                    Err(_) => self.kind.try_clone()?,
+                }
             }
             kind @ (Kind::Tcp(_) | Kind::Unix(_)) => kind.try_clone()?,
         };
