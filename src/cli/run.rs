@@ -1,5 +1,6 @@
 //! `vestibule run`: serve until told to stop.
 
+use std::convert::Infallible;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ use super::{Exit, Terminal, load, tell};
 use crate::admin::Request;
 use crate::config::{self, Config};
 use crate::runtime::{
-    self, ConfigFile, Drained, Inherited, NotInForce, Predecessor, Running, Word, service,
+    self, ConfigFile, Drained, Inherited, NoSuccessor, NotInForce, Predecessor, Running, Word,
+    service,
 };
 use crate::telemetry::{self, LogControl, LogFormat, LogLevel};
 
@@ -51,6 +53,7 @@ pub fn run(path: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
             log,
             program,
             signals: Signals::new()?,
+            watchdog: service::watchdog().map(|within| every(within / 2)),
         };
         let running = match start(config, inherited, predecessor, terminal)? {
             Ok(running) => running,
@@ -94,6 +97,7 @@ struct Service {
     log: LogControl,
     program: PathBuf,
     signals: Signals,
+    watchdog: Option<Interval>,
 }
 
 /// What it is asked for.
@@ -112,13 +116,12 @@ impl Service {
     async fn serve(&mut self, mut running: Running) -> Exit {
         let mut requests = running.reloads().requests();
         let mut look = every(LOOK);
-        let mut watchdog = service::watchdog().map(|within| every(within / 2));
         loop {
             let event = tokio::select! {
                 event = self.signals.next() => event,
                 request = next(&mut requests) => Event::Reload(Some(request)),
                 _ = look.tick() => Event::Look,
-                () = tick(&mut watchdog) => Event::Watchdog,
+                () = tick(&mut self.watchdog) => Event::Watchdog,
             };
             if self.handle(event, &mut running).await.is_break() {
                 return self.end(running).await;
@@ -129,12 +132,7 @@ impl Service {
     /// Breaks where the end has begun.
     async fn handle(&mut self, event: Event, running: &mut Running) -> ControlFlow<()> {
         match event {
-            Event::Stop(name) => {
-                tracing::info!("{name}: draining; a second signal ends at once");
-                service::tell(Word::Stopping);
-                running.stop();
-                return ControlFlow::Break(());
-            }
+            Event::Stop(name) => return stop(name, running),
             Event::Upgrade => return self.upgrade(running).await,
             Event::Reload(request) => self.reload(running, request),
             Event::Look if running.config().watch_config && self.file.has_changed() => {
@@ -166,22 +164,27 @@ impl Service {
         service::tell(Word::Ready);
     }
 
-    /// Breaks where another process serves now.
-    async fn upgrade(&self, running: &mut Running) -> ControlFlow<()> {
-        let program = self.program.clone();
-        tracing::info!("starting {} to take over", program.display());
-        match running.hand_over(program).await {
+    /// Breaks where another process serves now, or the end has begun.
+    async fn upgrade(&mut self, running: &mut Running) -> ControlFlow<()> {
+        tracing::info!("starting {} to take over", self.program.display());
+        let handed = tokio::select! {
+            handed = running.hand_over(self.program.clone()) => handed,
+            name = wait_for_stop(&mut self.signals) => Err(NoSuccessor::Stopped(name)),
+            never = stay_alive(&mut self.watchdog, running) => match never {},
+        };
+        match handed {
             Ok(successor) => {
                 tracing::info!("process {} serves now; draining", successor.process);
                 service::tell(Word::Succeeded(successor.process));
                 running.retire();
-                ControlFlow::Break(())
+                return ControlFlow::Break(());
             }
+            Err(NoSuccessor::Stopped(name)) => return stop(name, running),
             Err(error) => {
                 tracing::error!("no other process takes over, this one goes on: {error}");
-                ControlFlow::Continue(())
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// Waits for the end, which signals hurry: one that something else serves in place of may
@@ -214,6 +217,33 @@ impl Service {
         }
         waiting.await;
         Exit::Failed
+    }
+}
+
+/// Begins the end.
+fn stop(name: &str, running: &mut Running) -> ControlFlow<()> {
+    tracing::info!("{name}: draining; a second signal ends at once");
+    service::tell(Word::Stopping);
+    running.stop();
+    ControlFlow::Break(())
+}
+
+/// What else is asked for meanwhile waits for nothing: whoever comes to serve reads the file anew.
+async fn wait_for_stop(signals: &mut Signals) -> &'static str {
+    loop {
+        match signals.next().await {
+            Event::Stop(name) => return name,
+            Event::Reload(_) | Event::Reopen | Event::Upgrade | Event::Look | Event::Watchdog => {
+                tracing::warn!("another process is starting; ask again when it serves or failed");
+            }
+        }
+    }
+}
+
+async fn stay_alive(watchdog: &mut Option<Interval>, running: &Running) -> Infallible {
+    loop {
+        tick(watchdog).await;
+        say_alive(running).await;
     }
 }
 

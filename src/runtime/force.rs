@@ -132,7 +132,9 @@ impl Running {
         self.watches = watches::start(&prepared.snapshot, resolver, &self.telemetry);
         self.drain = config.timeouts.drain.duration();
         self.told.put_in_force(&config, self.certificates.as_ref());
-        self.self_check.begin(&config);
+        if let Some(self_check) = &self.self_check {
+            self_check.begin(&config);
+        }
         self.config = config;
         difference
     }

@@ -51,7 +51,7 @@ pub use self::certificates::{NoCertificates, certificate_names, pem_files};
 pub use self::config_file::ConfigFile;
 pub use self::engine::NoEngine;
 pub use self::offers::NoOffer;
-pub use self::reload::{Reloaded, needs_restart};
+pub use self::reload::Reloaded;
 pub use self::service::Word;
 pub use self::succession::{Inherited, NoSuccessor, Predecessor, Successor, inherited};
 
@@ -103,7 +103,8 @@ pub struct Running {
     certificates: Option<Certificates>,
     offers: Offers,
     watches: JoinSet<()>,
-    self_check: SelfCheck,
+    /// None once the end has begun: its own requests are not to hold it up.
+    self_check: Option<SelfCheck>,
     readiness: Arc<Readiness>,
     telemetry: Arc<Telemetry>,
     reloads: Arc<Reloads>,
@@ -169,7 +170,7 @@ pub fn start(config: Config, inherited: Inherited) -> Result<Running, NotInForce
         certificates: None,
         offers: Offers::default(),
         watches: JoinSet::new(),
-        self_check,
+        self_check: Some(self_check),
         readiness,
         telemetry,
         reloads,
@@ -242,6 +243,7 @@ impl Running {
     /// the others when what they carry is done.
     pub fn stop(&mut self) {
         self.readiness.set_draining();
+        self.self_check = None;
         self.doors.close();
         self.ending().close_idle();
     }
@@ -251,6 +253,7 @@ impl Running {
     /// may be about to send, and there is more time.
     pub fn retire(&mut self) {
         self.readiness.set_draining();
+        self.self_check = None;
         self.drain = self.config.timeouts.drain_after_upgrade.duration();
         self.doors.close();
         self.admin.close();
@@ -271,7 +274,7 @@ impl Running {
         };
         connections.end();
         drop(self.certificates);
-        drop((self.watches, self.self_check));
+        drop(self.watches);
         let (doors, admin, telemetry) = (self.doors, self.admin, self.telemetry);
         // What is left ends with the threads, and leaves its records. All of this may block.
         let close = move || {

@@ -108,7 +108,7 @@ impl Reloaded {
 }
 
 /// The keys that differ and that only a new process takes up.
-pub fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
+fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
     let keys = [
         ("threads", before.threads != after.threads),
         ("log.format", before.log.format != after.log.format),

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +46,10 @@ pub enum NoSuccessor {
     Sockets(#[from] io::Error),
     /// It ended before it served; its own log says why.
     #[error("it ended before it served ({0}); what it wrote before this line says why")]
-    Ended(std::process::ExitStatus),
+    Ended(ExitStatus),
+    /// This process is to stop instead.
+    #[error("this process has to stop ({0})")]
+    Stopped(&'static str),
     /// It took too long.
     #[error("it does not serve after {} s", START.as_secs())]
     Late,
@@ -123,6 +126,35 @@ pub fn inherited() -> io::Result<(Inherited, Option<Predecessor>)> {
     Ok((inherited, predecessor.map(Predecessor)))
 }
 
+/// A process that may not come to serve: it ends with this, unless it is let go.
+struct Starting(Option<Child>);
+
+impl Starting {
+    async fn ended(&mut self) -> io::Result<ExitStatus> {
+        match &mut self.0 {
+            Some(child) => child.wait().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn let_go(mut self) -> Option<Successor> {
+        let mut child = self.0.take()?;
+        let process = child.id()?;
+        // Whoever starts processes looks after them until they end.
+        tokio::spawn(async move { child.wait().await });
+        Some(Successor { process })
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // It may have ended by itself.
+            drop(child.start_kill());
+        }
+    }
+}
+
 impl Running {
     /// Runs `program` with the arguments of this process, and waits until it serves. After that
     /// this one should [`retire`](Self::retire); after an error it goes on as if nothing had been.
@@ -143,26 +175,16 @@ impl Running {
         ours.set_nonblocking(true)?;
         ours.send(&self.ticket_secret.0)?;
         let ours = tokio::net::UnixDatagram::from_std(ours)?;
-        let mut child = self.run(&program, theirs)?;
+        let mut starting = Starting(Some(self.run(&program, theirs)?));
         let mut word = [0; READY.len() + 1];
-        let ended = tokio::select! {
+        tokio::select! {
             said = timeout(START, ours.recv(&mut word)) => match said {
-                Ok(Ok(length)) if word.get(..length) == Some(READY) => None,
-                Ok(_) | Err(_) => Some(NoSuccessor::Late),
+                Ok(Ok(length)) if word.get(..length) == Some(READY) => {}
+                Ok(_) | Err(_) => return Err(NoSuccessor::Late),
             },
-            ended = child.wait() => Some(NoSuccessor::Ended(ended?)),
-        };
-        match (ended, child.id()) {
-            (None, Some(process)) => {
-                // Whoever starts processes looks after them until they end.
-                tokio::spawn(async move { child.wait().await });
-                Ok(Successor { process })
-            }
-            (error, _) => {
-                drop(child.kill().await);
-                Err(error.unwrap_or(NoSuccessor::Late))
-            }
+            ended = starting.ended() => return Err(NoSuccessor::Ended(ended?)),
         }
+        starting.let_go().ok_or(NoSuccessor::Late)
     }
 
     fn run(&self, program: &PathBuf, ready: UnixDatagram) -> Result<Child, NoSuccessor> {

@@ -554,3 +554,23 @@ async fn a_successor_resumes_the_sessions_of_its_predecessor() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_does_not_wait_for_what_the_program_asks_itself() {
+    let homeserver = Homeserver::start().await;
+    let addresses = free_addresses();
+    let checking = format!("self_check = true\n{}", config(addresses, ""));
+    homeserver.route("*", "/", Answer::silence());
+    let mut binary = Binary::start_with(&homeserver, &checking).await;
+    let metrics = Request::get("/metrics");
+    let asks_itself = async || {
+        let told = binary.admin().await.ask(&metrics).await.text();
+        let mut in_flight = told
+            .lines()
+            .filter(|line| line.starts_with("vestibule_requests_in_flight{"));
+        in_flight.any(|line| !line.ends_with(" 0"))
+    };
+    eventually("it asks itself", asks_itself).await;
+    binary.signal("TERM");
+    assert_eq!(binary.ended().await, Some(0));
+}
