@@ -28,6 +28,7 @@ mod suggestion;
 mod support;
 mod timeouts;
 mod tls;
+mod tracing;
 mod upstream;
 mod value;
 mod well_known;
@@ -56,6 +57,7 @@ pub use span::{Span, Spanned};
 pub use support::{Contact, Support};
 pub use timeouts::Timeouts;
 pub use tls::{CertificateFiles, CertificateSource, Tls, UnknownNames};
+pub use tracing::Tracing;
 pub use upstream::Upstream;
 pub use value::{
     Age, ByteSize, Count, GroupName, Host, Hsts, HttpUrl, InvalidValue, ListenAddress, LogTarget,
@@ -106,6 +108,8 @@ pub struct Config {
     pub log: Log,
     /// One line per request.
     pub access_log: AccessLog,
+    /// One span per request, sent to a collector by OTLP. Only in a build with `--features otlp`.
+    pub tracing: Tracing,
     /// The status page, metrics, `/healthz` and `/readyz`, on a listener of their own.
     pub admin: Admin,
     /// Whether the program goes the way of other servers to itself, over loopback, at start and
@@ -223,6 +227,7 @@ impl Config {
             health: root.table_or_default("health", Health::read),
             log: root.table_or_default("log", Log::read),
             access_log: root.table_or_default("access_log", AccessLog::read),
+            tracing: root.table_or_default("tracing", Tracing::read),
             admin: root.table_or_default("admin", Admin::read),
             self_check: root.or("self_check", true),
             sites,

@@ -118,7 +118,7 @@ pub(super) fn write(
     });
     let forward = ctx.forward.as_ref();
     let placing = forward.and_then(|f| f.placing.as_ref());
-    telemetry.request_finished(&AccessRecord {
+    let record = AccessRecord {
         time: ctx.time,
         request_id: &ctx.request_id,
         client: ctx.client_ip(),
@@ -151,7 +151,10 @@ pub(super) fn write(
             _ => Outcome::Served,
         },
         user_agent: head.fields.first("user-agent"),
-    });
+    };
+    telemetry.request_finished(&record);
+    #[cfg(feature = "otlp")]
+    telemetry.request_traced(&record, head.fields.all("traceparent"));
 }
 
 /// The status that the request ended with: that of its answer, else what its trouble is called.

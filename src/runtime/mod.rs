@@ -313,7 +313,16 @@ fn start_telemetry(config: &Config, started: SystemTime) -> Result<Arc<Telemetry
         started,
         access_log,
     };
-    Telemetry::start(settings).map(Arc::new)
+    let telemetry = Telemetry::start(settings)?;
+    #[cfg(feature = "otlp")]
+    let telemetry = match &config.tracing.endpoint {
+        Some(endpoint) => telemetry.with_traces(crate::telemetry::TraceSettings {
+            endpoint: endpoint.as_str().to_owned(),
+            sample_one_in: config.tracing.sample_one_in.number(),
+        })?,
+        None => telemetry,
+    };
+    Ok(Arc::new(telemetry))
 }
 
 fn access_log(config: &Config) -> Option<AccessLogSettings> {

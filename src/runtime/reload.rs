@@ -113,6 +113,7 @@ fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         ("threads", before.threads != after.threads),
         ("log.format", before.log.format != after.log.format),
         ("access_log", before.access_log != after.access_log),
+        ("tracing", before.tracing != after.tracing),
     ];
     let changed = keys.into_iter().filter(|(_, has_changed)| *has_changed);
     changed.map(|(key, _)| key).collect()

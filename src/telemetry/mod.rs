@@ -11,6 +11,8 @@ mod journal;
 mod known;
 mod logging;
 mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod overview;
 mod recent;
 mod record;
@@ -27,6 +29,8 @@ pub use guard::{ConnectionGuard, InFlightGuard};
 pub use known::Known;
 pub use logging::{LogControl, LogLevel, LoggingError, init};
 pub use metrics::{METRICS_CONTENT_TYPE, metrics_reference};
+#[cfg(feature = "otlp")]
+pub use otlp::{TraceError, TraceSettings};
 pub use overview::{ClassTraffic, Counted, OpenConnections, Overview};
 pub use recent::{Trouble, recent_troubles};
 pub use record::{AccessRecord, Name, Outcome};
@@ -61,6 +65,10 @@ pub enum TelemetryError {
     /// The access log cannot be written.
     #[error(transparent)]
     AccessLog(#[from] AccessLogError),
+    /// Spans cannot be sent.
+    #[cfg(feature = "otlp")]
+    #[error(transparent)]
+    Traces(#[from] TraceError),
     /// Two metrics clash: a fault of the program.
     #[error("the metrics are inconsistent: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -71,6 +79,8 @@ pub enum TelemetryError {
 pub struct Telemetry {
     metrics: Metrics,
     access_log: Option<AccessLog>,
+    #[cfg(feature = "otlp")]
+    traces: Option<otlp::Traces>,
     /// Made at start, kept nowhere: what it hashes cannot be found again by guessing.
     users: RandomState,
 }
@@ -91,8 +101,22 @@ impl Telemetry {
         Ok(Self {
             metrics,
             access_log,
+            #[cfg(feature = "otlp")]
+            traces: None,
             users: RandomState::new(),
         })
+    }
+
+    /// Sends spans of requests as well.
+    #[cfg(feature = "otlp")]
+    pub fn with_traces(self, settings: TraceSettings) -> Result<Self, TelemetryError> {
+        let dropped = &self.metrics.families.trace_spans_dropped;
+        let dropped = otlp::Dropped {
+            queue_full: dropped.child(["queue_full"]),
+            send_failed: dropped.child(["send_failed"]),
+        };
+        let traces = Some(otlp::Traces::start(settings, dropped)?);
+        Ok(Self { traces, ..self })
     }
 
     /// A downstream connection begins to speak `protocol`; it counts as open
@@ -190,6 +214,19 @@ impl Telemetry {
         self.metrics.count_request(record);
         if let Some(log) = &self.access_log {
             log.record(record);
+        }
+    }
+
+    /// A request has come to its end: sends its span. `parents` are the values of its `traceparent`
+    /// fields.
+    #[cfg(feature = "otlp")]
+    pub fn request_traced<'r>(
+        &self,
+        record: &AccessRecord<'_>,
+        parents: impl Iterator<Item = &'r [u8]>,
+    ) {
+        if let Some(traces) = &self.traces {
+            traces.record(record, parents);
         }
     }
 
@@ -318,10 +355,14 @@ impl Telemetry {
         }
     }
 
-    /// Writes the access records that wait and takes no more. Blocks until
-    /// that is done, five seconds at most; says whether it was.
+    /// Writes the access records that wait, sends the spans that do, and takes no more. Blocks until
+    /// that is done, five seconds at most for each; says whether it was.
     pub fn close(&self) -> bool {
-        self.access_log.as_ref().is_none_or(AccessLog::close)
+        #[cfg(feature = "otlp")]
+        let are_sent = self.traces.as_ref().is_none_or(otlp::Traces::close);
+        #[cfg(not(feature = "otlp"))]
+        let are_sent = true;
+        self.access_log.as_ref().is_none_or(AccessLog::close) && are_sent
     }
 }
 

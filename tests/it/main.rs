@@ -36,6 +36,8 @@ mod https_upstream;
 mod logs;
 mod long_poll;
 mod migrating;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod proxy_protocol;
 mod python_clients;
 mod redirects;

@@ -161,6 +161,9 @@ families! {
     user_tokens: IntGauge [] = "vestibule_user_tokens";
     /// Access log records lost: the queue was full or the write failed.
     access_log_dropped: IntCounter ["reason"] = "vestibule_access_log_records_dropped_total";
+    /// Spans of requests lost: the queue was full or the collector did not take them. Only in a build
+    /// with OTLP.
+    trace_spans_dropped: IntCounter ["reason"] = "vestibule_trace_spans_dropped_total";
     /// The configuration in force: 1 at the start, one more with each reload.
     configuration_version: IntGauge [] = "vestibule_configuration_version";
     /// When the configuration in force was loaded, as Unix time.
