@@ -140,7 +140,10 @@ impl Service {
                 self.reload(running, None);
             }
             Event::Look => {}
-            Event::Reopen => running.reopen_logs(),
+            Event::Reopen => {
+                running.reopen_logs();
+                tracing::info!("access log reopened");
+            }
             Event::Watchdog => say_alive(running).await,
         }
         ControlFlow::Continue(())

@@ -236,7 +236,6 @@ impl Running {
     /// Opens the access log's file anew, after something moved it away.
     pub fn reopen_logs(&self) {
         self.telemetry.reopen();
-        tracing::info!("access log reopened");
     }
 
     /// Begins the end: not ready any more, no new connections, idle ones close,
