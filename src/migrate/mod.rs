@@ -5,7 +5,7 @@
 //! | text to directives, by each grammar; included files in their place | `nginx/parse.rs`, `apache/parse.rs` |
 //! | directives to what the proxy does: virtual hosts with rules | `nginx`, `apache`, into [`front`] |
 //! | what that means for a homeserver: which process answers which group | [`groups`], [`well_known`], [`plan`] |
-//! | the text | [`write`] |
+//! | the text | [`mod@write`] |
 //!
 //! Rules are not compared with patterns that are known from documents: every
 //! endpoint of the table in [`matrix`](crate::matrix) is led through them, as the
