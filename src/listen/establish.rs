@@ -24,6 +24,10 @@ use super::{
 /// Bytes that are read, and kept until the close, of a client that is told to use TLS.
 const FAREWELL_SIZE: usize = 64 << 10;
 
+/// Bytes of a request that may come with the last of a handshake, and are read with it: until a
+/// record of the greatest size is whole (RFC 8446, 5.2), and what one read brings beyond it.
+const FIRST_OF_REQUEST: usize = (16 << 10) + 256 + 5 + (4 << 10);
+
 /// Content type of a TLS record that carries a handshake (RFC 8446, 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
 /// A fatal alert of that description in a record of its own (RFC 8446, 6.2; RFC 6066, 3).
@@ -214,7 +218,9 @@ async fn handshake<A>(
     wire.allow(Some(intake.limits.handshake_size));
     let begun = Instant::now();
     let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), wire);
-    let start = hello.await.map_err(|e| Failure::of(&e))?;
+    let mut start = hello.await.map_err(|e| Failure::of(&e))?;
+    let with_request = intake.limits.handshake_size + FIRST_OF_REQUEST;
+    start.io.allow(Some(with_request));
     facts.sni = start
         .client_hello()
         .server_name()

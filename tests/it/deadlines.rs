@@ -31,14 +31,14 @@ fn large() -> Answer {
 /// Sends `part` at a steady pace until the other side closes.
 async fn drip(client: &mut Raw, part: &[u8]) -> String {
     let mut pace = tokio::time::interval(std::time::Duration::from_millis(50));
-    loop {
+    let answer = loop {
         tokio::select! {
-            refusal = client.refusal() => return refusal,
-            () = async {
-                pace.tick().await;
-            } => client.send(part).await,
+            answer = client.try_response() => break answer,
+            _ = pace.tick() => client.send(part).await,
         }
-    }
+    };
+    client.closed().await;
+    answer.map_or_else(|| "closed".into(), |answer| answer.status.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread")]

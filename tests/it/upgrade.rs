@@ -496,7 +496,8 @@ async fn sockets_may_be_there_already() {
                 child_fd: 3,
             }])
             .unwrap();
-        command.spawn().unwrap()
+        let mut command = tokio::process::Command::from(command);
+        command.kill_on_drop(true).spawn().unwrap()
     };
     // Nobody is there yet.
     let mut early = plain(address).await;
@@ -514,7 +515,7 @@ async fn sockets_may_be_there_already() {
                 200
             );
         }
-        assert!(signal(child.id(), "TERM"));
+        assert!(signal(child.id().unwrap(), "TERM"));
         let mut status = None;
         eventually("it ends", async || {
             status = child.try_wait().unwrap();
