@@ -24,7 +24,8 @@ pub struct Limits {
     /// network. Loopback and trusted proxies are exempt.
     pub handshakes_per_address: Count,
     /// What a client may send in one TLS handshake; its certificates count,
-    /// where a listener asks for them.
+    /// where a listener asks for them, and what of its request comes with the end does
+    /// not.
     pub handshake_size: ByteSize,
     /// Requests in progress from one IPv4 address or one IPv6 /64 network, the
     /// streams of HTTP/2 among them. Above it 429. Loopback and trusted proxies

@@ -34,7 +34,8 @@ pub struct Limits {
     pub handshakes: usize,
     /// The same of one IPv4 address or one IPv6 /64. Closed unanswered above.
     pub handshakes_per_address: usize,
-    /// Bytes that a client may send in one TLS handshake. Closed above.
+    /// Bytes that a client may send in one TLS handshake, beside what of its request comes with
+    /// the end. Closed above.
     pub handshake_size: usize,
     /// Requests in progress of one IPv4 address or one IPv6 /64. 429 above.
     pub requests_per_address: usize,
