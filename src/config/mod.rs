@@ -12,6 +12,7 @@ mod admin;
 mod check;
 mod check_workers;
 mod diagnostic;
+mod federation;
 mod health;
 mod json;
 mod limits;
@@ -44,6 +45,7 @@ use toml::de::DeTable;
 pub use acme::{Acme, AcmeAuthority, AcmeChallenge, ExternalAccount, KeyType};
 pub use admin::{Admin, AdminAddress};
 pub use diagnostic::{Diagnostic, Diagnostics, Source};
+pub use federation::{Federation, Signatures};
 pub use health::Health;
 pub use json::JsonMap;
 pub use limits::Limits;
@@ -102,6 +104,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long things may take.
     pub timeouts: Timeouts,
+    /// What other servers may do, and how they prove who they are.
+    pub federation: Federation,
     /// How it is found out which workers are well.
     pub health: Health,
     /// What the program says about itself, on standard error.
@@ -224,6 +228,7 @@ impl Config {
             watch_config: root.or("watch_config", false),
             limits: root.table_or_default("limits", Limits::read),
             timeouts: root.table_or_default("timeouts", Timeouts::read),
+            federation: root.table_or_default("federation", Federation::read),
             health: root.table_or_default("health", Health::read),
             log: root.table_or_default("log", Log::read),
             access_log: root.table_or_default("access_log", AccessLog::read),

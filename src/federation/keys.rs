@@ -9,8 +9,8 @@ use super::fault;
 use super::findings::{Findings, Ledger, Names};
 use super::http::Answer;
 use super::report::Connection;
-use super::signing::BASE64;
 use super::text::printable;
+use crate::matrix::BASE64;
 
 const HOUR: i64 = 3600 * 1000;
 /// For so long others treat keys as valid at most.

@@ -5,21 +5,10 @@ use std::path::Path;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Value, json};
 
 use super::canonical::canonical;
-
-/// Base64 as Matrix writes it, and as people copy it: neither padding nor the bits after the last
-/// byte matter.
-pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
+use crate::matrix::BASE64;
 
 /// A server's own signing key.
 pub struct SigningKey {
@@ -70,12 +59,12 @@ impl SigningKey {
 
     /// The public half, in unpadded base64.
     pub fn public(&self) -> String {
-        STANDARD_NO_PAD.encode(self.pair.public_key().as_ref())
+        BASE64.encode(self.pair.public_key().as_ref())
     }
 
     /// Signs a text; the signature in unpadded base64.
     pub(super) fn sign(&self, text: &str) -> String {
-        STANDARD_NO_PAD.encode(self.pair.sign(text.as_bytes()).as_ref())
+        BASE64.encode(self.pair.sign(text.as_bytes()).as_ref())
     }
 
     /// The value of `Authorization` for a request of `server_name` to itself.

@@ -104,7 +104,7 @@ fn hash(kind: Kind, text: &[u8]) -> u64 {
 ///
 /// `None` where the affinity is another, or the id is empty. Who the user or
 /// the sending server is stands in the headers ([`access_token`](fn@super::access_token),
-/// [`super::claimed_origin`]).
+/// [`super::credentials`](fn@super::credentials)).
 pub fn key_of_target(endpoint: &Endpoint, target: &[u8]) -> Option<Key> {
     let key = match endpoint.affinity {
         Affinity::Room => Key::room,

@@ -2,15 +2,19 @@
 
 pub mod balance;
 mod body;
+mod caller;
 mod client_address;
 mod freshness;
 mod networks;
 mod refusal;
 pub mod request_headers;
 pub mod response_headers;
+mod signatures;
 
 pub use body::BodyCount;
+pub use caller::Caller;
 pub use client_address::{ClientAddress, TrustedProxies};
 pub use freshness::{Freshness, Standing, wants_new};
 pub use networks::Networks;
 pub use refusal::Refusal;
+pub use signatures::Signatures;

@@ -61,7 +61,7 @@ pub(super) fn sender(head: &RequestHead, ctx: &RequestContext) -> Option<Key> {
 pub(super) fn said<'r>(identity: &Identity, head: &'r RequestHead) -> Said<'r> {
     let endpoint = &identity.endpoint;
     if endpoint.affinity == Affinity::Origin {
-        return Said::Key(identity.claimed_origin.as_ref().map(Key::origin));
+        return Said::Key(identity.caller().name().map(Key::origin));
     }
     if endpoint.affinity != Affinity::User {
         return Said::Key(key_of_target(endpoint, &head.target));

@@ -9,9 +9,10 @@ use http::StatusCode;
 use super::failure::Trouble;
 use super::place::Placing;
 use crate::listen::Place;
-use crate::matrix::ServerName;
+use crate::matrix::Credentials;
 use crate::matrix::endpoint::Endpoint;
-use crate::policy::{BodyCount, ClientAddress};
+use crate::matrix::signature::VerifiedOrigin;
+use crate::policy::{BodyCount, Caller, ClientAddress};
 use crate::route::Site;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{InFlightGuard, Name, Telemetry};
@@ -54,8 +55,10 @@ pub(super) struct Identity {
     pub site: Option<Arc<Site>>,
     /// What of Matrix is asked for.
     pub endpoint: Endpoint,
-    /// Who says to send this federation request; not verified.
-    pub claimed_origin: Option<ServerName>,
+    /// Who says to send this federation request.
+    pub credentials: Credentials,
+    /// Who sends it, once that has been proven.
+    pub verified_origin: Option<VerifiedOrigin>,
     /// The route's path, where a route of the configuration serves it.
     pub route: Option<Name>,
 }
@@ -96,6 +99,13 @@ impl Forward {
             connected: None,
             first_byte: None,
         }
+    }
+}
+
+impl Identity {
+    /// Who sends this federation request, as far as that is known.
+    pub(super) fn caller(&self) -> Caller<'_> {
+        Caller::new(&self.credentials, self.verified_origin.as_ref())
     }
 }
 

@@ -119,7 +119,7 @@ pub fn explain(
         endpoint: endpoint.map_or("*", |endpoint| endpoint.template),
         class: endpoint.map_or("unknown", |endpoint| endpoint.class.as_str()),
         route: identity.and_then(|i| Some(i.route.as_ref()?.as_str().to_owned())),
-        claimed_origin: identity.and_then(|i| Some(i.claimed_origin.as_ref()?.to_string())),
+        claimed_origin: identity.and_then(|i| Some(i.caller().name()?.to_string())),
         outcome: outcome(&step, head, &ctx),
     }
 }

@@ -144,7 +144,7 @@ pub(super) fn write(
         upstream_connect: forward.and_then(|f| f.connect),
         upstream_first_byte: forward.and_then(|f| f.first_byte),
         user: telemetry.user_hash(|| affinity::sender(head, ctx)),
-        claimed_origin: identity.and_then(|i| i.claimed_origin.as_ref()),
+        claimed_origin: identity.and_then(|i| i.caller().name()),
         outcome: match (ctx.trouble, answer) {
             (Some(Trouble::Refused(_)), Some(answer)) => Outcome::Refused(answer.reason),
             (Some(Trouble::Failed(_)), Some(answer)) => Outcome::Failed(answer.reason),

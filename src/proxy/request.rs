@@ -9,7 +9,7 @@ use super::place::Placing;
 use super::reply::Reply;
 use crate::listen::{self, ConnectionFacts};
 use crate::matrix::endpoint::Endpoint;
-use crate::matrix::{ServerName, claimed_origin, endpoint, initial_sync, path};
+use crate::matrix::{Credentials, credentials, endpoint, initial_sync, path};
 use crate::message::{Protocol, RequestHead, syntax};
 use crate::policy::{BodyCount, ClientAddress, Refusal, request_headers};
 use crate::route::{self, Action, Bounds, Folder, Seen, host, redirect};
@@ -55,7 +55,8 @@ pub(super) fn decide(
     let mut identity = Identity {
         client,
         site: None,
-        claimed_origin: origin_of(head, &endpoint),
+        credentials: credentials_of(head, &endpoint),
+        verified_origin: None,
         endpoint,
         route: None,
     };
@@ -268,11 +269,11 @@ fn refusal(found: listen::Refusal) -> Refusal {
 }
 
 /// Who says to send a federation request.
-fn origin_of(head: &RequestHead, endpoint: &Endpoint) -> Option<ServerName> {
-    let is_signed = endpoint.carries_x_matrix;
-    is_signed
-        .then(|| claimed_origin(head.fields.all("authorization")))
-        .flatten()
+fn credentials_of(head: &RequestHead, endpoint: &Endpoint) -> Credentials {
+    if !endpoint.carries_x_matrix {
+        return Credentials::None;
+    }
+    credentials(head.fields.all("authorization"))
 }
 
 /// What the client calls us; what is no text is no host.

@@ -6,12 +6,12 @@ use http::HeaderValue;
 
 use super::homeservers::homeserver;
 use super::upstreams::Upstreams;
-use super::{Holding, RequestLimits, Snapshot, documents};
+use super::{Federation, Holding, RequestLimits, Snapshot, documents};
 use crate::config::{
     self, Action, Config, Diagnostics, Hsts, ListenAddress, Rewrite308, TrustedProxy,
 };
 use crate::matrix::Profile;
-use crate::policy::{Networks, TrustedProxies, response_headers};
+use crate::policy::{Networks, Signatures, TrustedProxies, response_headers};
 use crate::route::{
     Bounds, Document, Folder, Forwarding, HomeserverId, Route, Site, Sites, Target, WellKnown, host,
 };
@@ -69,10 +69,23 @@ pub fn compile(config: &Config, previous: Option<&Snapshot>) -> Result<Snapshot,
             longest: config.timeouts.hold.duration(),
             most: config.limits.held_requests.number(),
         },
+        federation: federation(&config.federation),
         hsts: hsts(config.hsts),
         https_port: https_port(&config.listeners),
         challenges: None,
     })
+}
+
+fn federation(written: &config::Federation) -> Federation {
+    Federation {
+        signatures: match written.signatures {
+            config::Signatures::Off => Signatures::Off,
+            config::Signatures::Observe => Signatures::Observe,
+            config::Signatures::Verify => Signatures::Verify,
+            config::Signatures::Enforce => Signatures::Enforce,
+        },
+        dry_run: written.dry_run,
+    }
 }
 
 fn checks(config: &Config) -> Checks {

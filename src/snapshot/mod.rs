@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::listen::challenges::Challenges;
-use crate::policy::TrustedProxies;
+use crate::policy::{Signatures, TrustedProxies};
 use crate::route::{HomeserverId, Sites, UpstreamId};
 use crate::upstream::health::Checks;
 use crate::upstream::{Deadlines, Homeserver, Upstream};
@@ -38,12 +38,23 @@ pub struct Snapshot {
     pub limits: RequestLimits,
     /// How requests wait for a process that is away.
     pub holding: Holding,
+    /// What other servers may do.
+    pub federation: Federation,
     /// `Strict-Transport-Security`, where it is on.
     pub hsts: Option<HeaderValue>,
     /// The port of redirects to HTTPS.
     pub https_port: u16,
     /// What certificate authorities are answered that check a name, where any is asked.
     pub challenges: Option<Arc<Challenges>>,
+}
+
+/// What other servers may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Federation {
+    /// What their signatures are taken for.
+    pub signatures: Signatures,
+    /// Whether what would be refused is only counted.
+    pub dry_run: bool,
 }
 
 /// What one request may cost.

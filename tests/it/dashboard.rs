@@ -230,7 +230,10 @@ async fn drive(vestibule: &Vestibule, homeservers: [&Homeserver; 2]) -> Vec<crat
         Request::put("/_matrix/client/v3/rooms/!r:x/typing/@a:x", "{}"),
         Request::put("/_matrix/federation/v1/send/1", "{}").field(
             "Authorization",
-            "X-Matrix origin=\"a.test\",key=\"ed25519:a\",sig=\"x\"",
+            &format!(
+                "X-Matrix origin=a.test,key=ed25519:a,sig={}",
+                "A".repeat(86)
+            ),
         ),
     ] {
         vestibule.ask(Door::Tls, &request).await;

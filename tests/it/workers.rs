@@ -146,8 +146,10 @@ async fn requests_of_a_room_and_of_a_server_stay_together() {
         for transaction in 0..3 {
             let request =
                 Request::new("PUT", &format!("/_matrix/federation/v1/send/{transaction}"));
-            let signature =
-                format!("X-Matrix origin=\"s{server}.test\",key=\"ed25519:a\",sig=\"x\"");
+            let signature = format!(
+                "X-Matrix origin=s{server}.test,key=ed25519:a,sig={}",
+                "A".repeat(86)
+            );
             deployment
                 .ok(&request.body("{}").field("Authorization", &signature))
                 .await;

@@ -1,0 +1,54 @@
+//! What other servers may do, and how they prove who they are.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::section::Section;
+
+/// What other servers may do, and how they prove who they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Federation {
+    /// What the signature of a request is taken for, with which a server proves that it is the
+    /// one that sends it.
+    pub signatures: Signatures,
+    /// Whether nothing is refused, and it is only counted and logged what would have been: for a
+    /// try of rules and of `signatures` on a running server.
+    pub dry_run: bool,
+}
+
+/// What the signatures of requests between servers are taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Signatures {
+    /// Nothing; all is left to the homeserver.
+    Off,
+    /// The name that a server claims labels metrics and keeps its requests together. A request
+    /// that needs a signature and has none is refused as the homeserver would.
+    Observe,
+    /// Besides, a signature is verified where the key is known, and refused where it is wrong. A
+    /// key that is not known is asked for meanwhile, and the request passes.
+    Verify,
+    /// Only what is verified passes; a request waits until the key has been asked for.
+    Enforce,
+}
+
+impl Default for Federation {
+    fn default() -> Self {
+        Self {
+            signatures: Signatures::Observe,
+            dry_run: false,
+        }
+    }
+}
+
+impl Federation {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let default = Self::default();
+        let federation = Self {
+            signatures: section.or("signatures", default.signatures),
+            dry_run: section.or("dry_run", default.dry_run),
+        };
+        section.finish();
+        federation
+    }
+}

@@ -1,0 +1,19 @@
+//! The signatures of federation requests.
+
+use super::ServerName;
+
+/// Who sends a request: its signature is right. Only this module makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedOrigin(ServerName);
+
+impl VerifiedOrigin {
+    /// The name, in lower case.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The name.
+    pub fn server_name(&self) -> &ServerName {
+        &self.0
+    }
+}
