@@ -2,6 +2,7 @@
 
 mod access_token;
 pub mod affinity;
+pub mod canonical_json;
 pub mod cors;
 pub mod endpoint;
 mod errcode;
