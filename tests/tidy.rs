@@ -41,12 +41,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("acme", &["listen", "telemetry"]),
     ("upstream", &["matrix", "message", "policy", "telemetry"]),
     (
+        "keys",
+        &["matrix", "message", "policy", "telemetry", "upstream"],
+    ),
+    (
         "snapshot",
-        &["config", "listen", "matrix", "policy", "route", "upstream"],
+        &[
+            "config", "keys", "listen", "matrix", "policy", "route", "upstream",
+        ],
     ),
     (
         "proxy",
         &[
+            "keys",
             "listen",
             "matrix",
             "message",

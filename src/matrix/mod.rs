@@ -10,6 +10,7 @@ pub mod initial_sync;
 pub mod path;
 mod profile;
 mod query;
+pub mod server_keys;
 pub mod server_list;
 mod server_name;
 mod server_pattern;
