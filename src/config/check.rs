@@ -9,13 +9,14 @@ use super::section::Report;
 use super::site::Site;
 use super::span::{Span, Spanned};
 use super::value::{Host, ListenAddress};
-use super::{AdminAddress, Config, check_workers};
+use super::{AdminAddress, Config, check_workers, federation};
 
 impl Config {
     pub(super) fn check(&self, report: &Report<'_>, listeners_are_known: bool) {
         let mut problems = self.claimed_twice();
         problems.extend(self.sites.iter().flat_map(routes_twice));
         problems.extend(self.addresses_twice());
+        problems.extend(federation::problems(self, listeners_are_known));
         for site in &self.sites {
             problems.extend(never_asked(site));
             problems.extend(check_workers::problems(site));

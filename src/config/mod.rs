@@ -45,7 +45,9 @@ use toml::de::DeTable;
 pub use acme::{Acme, AcmeAuthority, AcmeChallenge, ExternalAccount, KeyType};
 pub use admin::{Admin, AdminAddress};
 pub use diagnostic::{Diagnostic, Diagnostics, Source};
-pub use federation::{Federation, Signatures};
+pub use federation::{
+    Federation, ListSource, OriginAnswer, OriginList, OriginRule, Permission, Signatures, WhenStale,
+};
 pub use health::Health;
 pub use json::JsonMap;
 pub use limits::Limits;
@@ -62,8 +64,9 @@ pub use tls::{CertificateFiles, CertificateSource, Tls, UnknownNames};
 pub use tracing::Tracing;
 pub use upstream::Upstream;
 pub use value::{
-    Age, ByteSize, Count, GroupName, Host, Hsts, HttpUrl, InvalidValue, ListenAddress, LogTarget,
-    Network, RoutePath, Timeout, TrustedProxy, UpstreamAddress, WorkerName,
+    Age, ByteSize, ClassName, Count, GroupName, Host, Hsts, HttpUrl, InvalidValue, ListenAddress,
+    LogTarget, Network, OriginPattern, Room, RoutePath, RuleName, Timeout, TrustedProxy,
+    UpstreamAddress, WorkerName,
 };
 pub use well_known::{ClientDocument, Ed25519Key, PolicyServer, Serve, WellKnown};
 pub use worker::{Discover, GroupLimits, Worker};

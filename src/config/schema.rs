@@ -9,7 +9,7 @@ use super::Config;
 use super::site::Site;
 
 /// The keys that a section needs; everything else may be left out.
-const REQUIRED: [(&str, &[&str]); 16] = [
+const REQUIRED: [(&str, &[&str]); 18] = [
     ("sites", &["server_name", "homeserver"]),
     ("sites.homeserver", &["url"]),
     ("sites.workers", &["name", "upstream", "groups"]),
@@ -21,6 +21,8 @@ const REQUIRED: [(&str, &[&str]); 16] = [
     ("sites.well_known.policy_server", &["ed25519"]),
     ("sites.well_known.support.contacts", &["role"]),
     ("listeners", &["address"]),
+    ("federation.rules", &["name", "action"]),
+    ("federation.lists", &["name"]),
     ("tls", &["source"]),
     ("tls.certificates", &["certificate", "key"]),
     ("tls.authorities", &["directory"]),

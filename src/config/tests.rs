@@ -110,6 +110,7 @@ fn generated_files_are_fresh() {
 const EVERYWHERE: &str = "
     tls = { certificates = [{}], authorities = [{ external_account = {} }] }
     listeners = [{}]
+    federation = { rules = [{}], lists = [{}] }
     [[sites]]
     [[sites]]
     homeserver = {}

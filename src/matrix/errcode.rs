@@ -15,6 +15,8 @@ pub enum Errcode {
     NotFound,
     /// The body is larger than the server accepts.
     TooLarge,
+    /// Who sends it has not proven who that is.
+    Unauthorized,
     /// Something else; the HTTP status tells.
     Unknown,
     /// The endpoint, or the method on it, is unknown.
@@ -29,6 +31,7 @@ impl Errcode {
             Self::LimitExceeded => "M_LIMIT_EXCEEDED",
             Self::NotFound => "M_NOT_FOUND",
             Self::TooLarge => "M_TOO_LARGE",
+            Self::Unauthorized => "M_UNAUTHORIZED",
             Self::Unknown => "M_UNKNOWN",
             Self::Unrecognized => "M_UNRECOGNIZED",
         }

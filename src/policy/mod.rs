@@ -6,6 +6,7 @@ mod caller;
 mod client_address;
 mod freshness;
 mod networks;
+pub mod origin_rules;
 mod refusal;
 pub mod request_headers;
 pub mod response_headers;

@@ -38,6 +38,10 @@ pub enum Refusal {
     TooManyRequests,
     /// Too many requests wait for their turn at the homeserver.
     TooManyWaiting,
+    /// The signature is none that the server made who says to send the request.
+    WrongSignature,
+    /// Only who has proven to be a server may send this, and nobody has.
+    Unproven,
     /// The body is larger than its endpoint accepts.
     BodyTooLarge,
     /// The body does not follow HTTP's framing.

@@ -30,7 +30,7 @@ pub struct Answer {
 
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
-        use Errcode::{Forbidden, LimitExceeded, TooLarge, Unknown, Unrecognized};
+        use Errcode::{Forbidden, LimitExceeded, TooLarge, Unauthorized, Unknown, Unrecognized};
         #[rustfmt::skip]
         let (status, errcode, reason, message) = match refusal {
             Refusal::NotOurHost => (421, Unrecognized, "unknown_host", "No site is served under this host name"),
@@ -49,6 +49,8 @@ impl From<Refusal> for Answer {
             Refusal::BadExpectation => (417, Unknown, "expectation", "Only 100-continue can be expected"),
             Refusal::TooManyRequests => (429, LimitExceeded, "requests_per_address", "Too many requests at once from this address"),
             Refusal::TooManyWaiting => (429, LimitExceeded, "too_many_waiting", "Too many requests wait for this server"),
+            Refusal::WrongSignature => (401, Unauthorized, "wrong_signature", "The signature of the request is wrong"),
+            Refusal::Unproven => (401, Unauthorized, "unproven", "The signature of the request could not be verified"),
             Refusal::BodyTooLarge => (413, TooLarge, "body_too_large", "The request body is larger than this server accepts"),
             Refusal::BadBody => (400, Unknown, "bad_body", "The framing of the request body is malformed"),
             Refusal::BodyTooSlow => (408, Unknown, "body_too_slow", "The request body did not arrive in time"),

@@ -12,7 +12,7 @@ use crate::listen::Place;
 use crate::matrix::Credentials;
 use crate::matrix::endpoint::Endpoint;
 use crate::matrix::signature::VerifiedOrigin;
-use crate::policy::{BodyCount, Caller, ClientAddress};
+use crate::policy::{BodyCount, Caller, ClientAddress, Refusal};
 use crate::route::Site;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{InFlightGuard, Name, Telemetry};
@@ -41,6 +41,8 @@ pub(super) struct RequestContext {
     pub bytes_out: u64,
     /// Set once something went wrong.
     pub trouble: Option<Trouble>,
+    /// Why it would have been refused, where that is only tried.
+    pub would_refuse: Option<Refusal>,
     /// The request's place among those of its address.
     pub permit: Option<Place>,
     /// Counts the request as in flight, from when its class is known.
@@ -121,6 +123,15 @@ impl RequestContext {
     pub(super) fn count_in_flight(&mut self, telemetry: &Telemetry) {
         let identity = self.identity.as_ref();
         self.in_flight = identity.and_then(|i| telemetry.request_started(i.endpoint.class));
+    }
+
+    /// Refuses the request by a rule for other servers, unless these are only tried.
+    pub(super) fn refuse(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+        if !self.snapshot.federation.dry_run {
+            return Err(refusal);
+        }
+        self.would_refuse.get_or_insert(refusal);
+        Ok(())
     }
 
     /// Whether it opens a WebSocket.

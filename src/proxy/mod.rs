@@ -6,6 +6,7 @@
 //! | decide | who asks for what, route, limits | [`request`] |
 //! | answer | documents, redirects, preflights, refusals, files | [`reply`], [`folder`] |
 //! | edge cache | public documents, from memory where that is right | [`edge_cache`] |
+//! | proof | the signature of a federation request | [`proof`] |
 //! | place | the process it goes to, its turn there, a connection | [`place`] |
 //! | carry | the head that goes up, and whether to try again | [`carry`] |
 //! | exchange | the body up, the answer down | [`exchange`], [`response`] |
@@ -25,6 +26,7 @@ pub mod explain;
 mod failure;
 mod folder;
 mod place;
+mod proof;
 mod record;
 mod reply;
 mod request;
@@ -91,6 +93,7 @@ impl FrontDoor {
             status: None,
             bytes_out: 0,
             trouble: None,
+            would_refuse: None,
             permit: None,
             in_flight: None,
         }

@@ -144,7 +144,9 @@ pub(super) fn write(
         upstream_connect: forward.and_then(|f| f.connect),
         upstream_first_byte: forward.and_then(|f| f.first_byte),
         user: telemetry.user_hash(|| affinity::sender(head, ctx)),
-        claimed_origin: identity.and_then(|i| i.caller().name()),
+        origin: identity.and_then(|i| i.caller().name()),
+        is_verified: identity.is_some_and(|i| i.verified_origin.is_some()),
+        would_refuse: ctx.would_refuse.map(|refusal| Answer::from(refusal).reason),
         outcome: match (ctx.trouble, answer) {
             (Some(Trouble::Refused(_)), Some(answer)) => Outcome::Refused(answer.reason),
             (Some(Trouble::Failed(_)), Some(answer)) => Outcome::Failed(answer.reason),

@@ -11,7 +11,7 @@ use super::failure::{Failure, Problem, Trouble};
 use super::record::Recorded;
 use super::reply::Reply;
 use super::request::{Step, decide};
-use super::{FrontDoor, TunnelEngine, edge_cache, folder, record};
+use super::{FrontDoor, TunnelEngine, edge_cache, folder, proof, record};
 use crate::listen::{After, App, Downstream};
 use crate::message::RequestHead;
 use crate::upstream::Pool;
@@ -52,7 +52,10 @@ impl App for Engine {
             Step::Forward if edge_cache::concerns(ctx) => {
                 Box::pin(edge_cache::serve(self, &head, downstream, ctx)).await
             }
-            Step::Forward => carry(self, &head, downstream, ctx).await,
+            Step::Forward => match proof::begin(self, ctx) {
+                Ok(()) => carry(self, &head, downstream, ctx).await,
+                Err(problem) => Err(problem),
+            },
             Step::Answer(reply) => reply.send(downstream, ctx).await,
             Step::Refuse(refusal) => Err(refusal.into()),
             // Boxed for the same reason.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::HeaderValue;
 
 use super::homeservers::homeserver;
+use super::origin_rules::origin_rules;
 use super::upstreams::Upstreams;
 use super::{Federation, Holding, RequestLimits, Snapshot, documents};
 use crate::config::{
@@ -70,6 +72,7 @@ pub fn compile(config: &Config, previous: Option<&Snapshot>) -> Result<Snapshot,
             most: config.limits.held_requests.number(),
         },
         federation: federation(&config.federation),
+        origin_rules: ArcSwap::from_pointee(origin_rules(&config.federation)),
         hsts: hsts(config.hsts),
         https_port: https_port(&config.listeners),
         challenges: None,

@@ -3,14 +3,17 @@
 mod compile;
 mod documents;
 mod homeservers;
+mod origin_rules;
 mod upstreams;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::HeaderValue;
 
 use crate::listen::challenges::Challenges;
+use crate::policy::origin_rules::OriginRules;
 use crate::policy::{Signatures, TrustedProxies};
 use crate::route::{HomeserverId, Sites, UpstreamId};
 use crate::upstream::health::Checks;
@@ -40,6 +43,8 @@ pub struct Snapshot {
     pub holding: Holding,
     /// What other servers may do.
     pub federation: Federation,
+    /// Which servers may do what. What lists hold is put in here as it is read.
+    pub origin_rules: ArcSwap<OriginRules>,
     /// `Strict-Transport-Security`, where it is on.
     pub hsts: Option<HeaderValue>,
     /// The port of redirects to HTTPS.

@@ -60,8 +60,12 @@ pub struct AccessRecord<'a> {
     pub upstream_connect: Option<Duration>,
     /// From sending the request to the first byte of the upstream's answer.
     pub upstream_first_byte: Option<Duration>,
-    /// Who says to send this federation request; not verified.
-    pub claimed_origin: Option<&'a ServerName>,
+    /// Who says to send this federation request.
+    pub origin: Option<&'a ServerName>,
+    /// Whether the signature has proven that.
+    pub is_verified: bool,
+    /// Why it would have been refused, where a rule is only tried.
+    pub would_refuse: Option<&'static str>,
     /// Stands for the user in this process alone ([`Telemetry::user_hash`](super::Telemetry::user_hash)).
     pub user: Option<u64>,
     /// How it ended.

@@ -178,6 +178,9 @@ fn the_alerts_are_right_rules_and_fire_when_they_should() {
 }
 
 const DEPLOYMENT: &str = r#"
+[federation]
+signatures = "enforce"
+dry_run = true
 [timeouts]
 hold = "1s"
 [[workers]]

@@ -1,9 +1,19 @@
 //! What other servers may do, and how they prove who they are.
 
+mod check;
+mod list;
+mod rule;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::section::Section;
+use super::span::Spanned;
+
+pub use list::{ListSource, OriginList, WhenStale};
+pub use rule::{OriginAnswer, OriginRule, Permission};
+
+pub(super) use check::problems;
 
 /// What other servers may do, and how they prove who they are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -14,10 +24,24 @@ pub struct Federation {
     /// Whether nothing is refused, and it is only counted and logged what would have been: for a
     /// try of rules and of `signatures` on a running server.
     pub dry_run: bool,
+    /// What becomes of servers that none of the `rules` names. With `"deny"` the rules are an allow
+    /// list.
+    pub strangers: Spanned<Permission>,
+    /// What becomes of servers that none of the `rules` names and whose name is an IP address.
+    pub ip_literals: Spanned<Permission>,
+    /// Which servers may do what: the first rule that fits decides. Only requests that servers
+    /// sign have an origin; keys and version stay open to everybody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<OriginRule>,
+    /// Names of servers that are kept elsewhere, for `rules`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<OriginList>,
 }
 
 /// What the signatures of requests between servers are taken for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Signatures {
     /// Nothing; all is left to the homeserver.
@@ -37,6 +61,10 @@ impl Default for Federation {
         Self {
             signatures: Signatures::Observe,
             dry_run: false,
+            strangers: Permission::Allow.into(),
+            ip_literals: Permission::Allow.into(),
+            rules: Vec::new(),
+            lists: Vec::new(),
         }
     }
 }
@@ -47,6 +75,14 @@ impl Federation {
         let federation = Self {
             signatures: section.or("signatures", default.signatures),
             dry_run: section.or("dry_run", default.dry_run),
+            strangers: section.or("strangers", default.strangers),
+            ip_literals: section.or("ip_literals", default.ip_literals),
+            rules: section
+                .tables("rules", OriginRule::read)
+                .unwrap_or_default(),
+            lists: section
+                .tables("lists", OriginList::read)
+                .unwrap_or_default(),
         };
         section.finish();
         federation

@@ -36,7 +36,8 @@ fn write_section(text: &mut String, section: &Section) -> std::fmt::Result {
             writeln!(text, "{mark}[{}]", section.path)?;
         }
     }
-    for key in section.keys.iter().filter(|key| key.name != "sites") {
+    let is_sites = |key: &&Key| section.path.is_empty() && key.name == "sites";
+    for key in section.keys.iter().filter(|key| !is_sites(key)) {
         writeln!(text)?;
         write_key(text, key, section.path.is_empty())?;
     }

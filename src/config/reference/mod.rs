@@ -24,9 +24,19 @@ const MINIMAL: &str = "server_name = \"example.com\"\n\
                        name = \"generic_worker\"\n\
                        [[routes]]\n\
                        path = \"/\"\n\
-                       upstream = \"http://127.0.0.1:1\"\n";
+                       upstream = \"http://127.0.0.1:1\"\n\
+                       [[federation.rules]]\n\
+                       name = \"a\"\n\
+                       action = \"deny\"\n\
+                       lists = [\"a\"]\n\
+                       [[federation.lists]]\n\
+                       name = \"a\"\n\
+                       file = \"a\"\n";
 /// Exactly one of them is written, so none has a default.
 const ACTIONS: [&str; 4] = ["upstream", "redirect", "folder", "homeserver"];
+
+/// Written in [`MINIMAL`] because something has to be.
+const WRITTEN: [(&str, &str); 2] = [("federation.rules", "lists"), ("federation.lists", "file")];
 
 /// A table of the file.
 struct Section {
@@ -123,7 +133,8 @@ impl Key {
     fn new(name: &str, schema: &Value, path: &str, default: Option<Value>) -> Self {
         let is_required =
             required(path).contains(&name) || path.is_empty() && required("sites").contains(&name);
-        let is_action = path == "routes" && ACTIONS.contains(&name);
+        let is_action =
+            path == "routes" && ACTIONS.contains(&name) || WRITTEN.contains(&(path, name));
         Self {
             name: name.to_owned(),
             kind: kind(schema),

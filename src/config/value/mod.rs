@@ -3,11 +3,15 @@
 //! the remedy when it does not parse.
 
 mod address;
+mod class_name;
 mod group_name;
 mod host;
 mod log_target;
 mod network;
+mod origin_pattern;
+mod room;
 mod route_path;
+mod rule_name;
 mod server_name;
 mod size;
 mod time;
@@ -16,11 +20,15 @@ mod url;
 mod worker_name;
 
 pub use address::ListenAddress;
+pub use class_name::ClassName;
 pub use group_name::GroupName;
 pub use host::Host;
 pub use log_target::LogTarget;
 pub use network::{Network, TrustedProxy};
+pub use origin_pattern::OriginPattern;
+pub use room::Room;
 pub use route_path::RoutePath;
+pub use rule_name::RuleName;
 pub use size::{ByteSize, Count};
 pub use time::{Age, Hsts, Timeout};
 pub use upstream_address::UpstreamAddress;

@@ -128,6 +128,14 @@ classes! {
 }
 
 impl Class {
+    /// The class with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|class| class.as_str() == name)
+    }
+
     /// How large the body of a request of this class may be.
     pub const fn body_limit(self) -> BodyLimit {
         if matches!(self, Self::MediaUpload) {

@@ -17,3 +17,13 @@ impl VerifiedOrigin {
         &self.0
     }
 }
+
+#[cfg(test)]
+impl VerifiedOrigin {
+    /// For tests of what is decided by it.
+    pub(crate) fn assumed(name: &str) -> Self {
+        use std::str::FromStr;
+        let name = ServerName::from_str(name);
+        Self(name.unwrap_or_else(|reason| panic!("{reason}")))
+    }
+}

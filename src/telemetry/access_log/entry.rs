@@ -32,6 +32,8 @@ pub(super) struct Entry {
     held: Option<Duration>,
     upstream_connect: Option<Duration>,
     upstream_first_byte: Option<Duration>,
+    is_verified: bool,
+    would_refuse: Option<&'static str>,
     user: Option<u64>,
     outcome: Outcome,
     texts: Texts,
@@ -61,7 +63,7 @@ pub(super) enum Value<'a> {
 }
 
 /// How many fields there are.
-pub(super) const FIELDS: usize = 26;
+pub(super) const FIELDS: usize = 28;
 
 /// How many of the fields stand at the head of a text line, without a name.
 pub(super) const HEAD_FIELDS: usize = 6;
@@ -89,6 +91,8 @@ impl Entry {
             held: record.held,
             upstream_connect: record.upstream_connect,
             upstream_first_byte: record.upstream_first_byte,
+            is_verified: record.is_verified,
+            would_refuse: record.would_refuse,
             user: record.user,
             outcome: record.outcome,
             texts: Texts::new(record),
@@ -124,6 +128,8 @@ impl Entry {
             held: None,
             upstream_connect: None,
             upstream_first_byte: None,
+            is_verified: false,
+            would_refuse: None,
             user: None,
             outcome: Outcome::Refused(reason),
             texts: Texts::none(),
@@ -152,7 +158,9 @@ impl Entry {
             ("class", self.class.map(Text)),
             ("refused", refused.map(Text)),
             ("failed", failed.map(Text)),
+            ("would_refuse", self.would_refuse.map(Text)),
             ("origin", self.texts.origin().map(Text)),
+            ("proven", self.is_verified.then_some(Text("yes"))),
             ("user", self.user.map(Hash)),
             ("upstream", self.upstream.as_deref().map(Text)),
             ("group", self.group.map(Text)),
@@ -174,7 +182,7 @@ impl Entry {
 
 impl Texts {
     fn new(record: &AccessRecord<'_>) -> Self {
-        let origin = record.claimed_origin.map_or("", |name| name.as_str());
+        let origin = record.origin.map_or("", |name| name.as_str());
         let user_agent = redact(record.user_agent.unwrap_or_default());
         let user_agent = printable(&user_agent);
         let length = record.request_id.len() + origin.len() + user_agent.len();

@@ -37,9 +37,13 @@ impl Metrics {
             |series| series.add(record),
         );
         self.count_placement(record, site, class);
-        if let Some(origin) = record.claimed_origin {
-            let is_proven = record.outcome == Outcome::Served && record.status != 401;
+        if let Some(origin) = record.origin {
+            let is_believed = record.outcome == Outcome::Served && record.status != 401;
+            let is_proven = record.is_verified || is_believed;
             self.talkers.count(origin.as_str(), is_proven);
+        }
+        if let Some(reason) = record.would_refuse {
+            self.families.dry_run.with([reason], IntCounter::inc);
         }
         match record.outcome {
             Outcome::Served => {}
