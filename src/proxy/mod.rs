@@ -93,6 +93,8 @@ impl FrontDoor {
             status: None,
             bytes_out: 0,
             trouble: None,
+            proving: None,
+            signature: None,
             would_refuse: None,
             permit: None,
             in_flight: None,
