@@ -197,14 +197,6 @@ impl Telemetry {
         gauge.map(InFlightGuard::new)
     }
 
-    /// Something came of the signature of a federation request.
-    pub fn signature(&self, result: &'static str) {
-        self.metrics
-            .families
-            .signatures
-            .with([result], prometheus::IntCounter::inc);
-    }
-
     /// A request waits until the guard is dropped; `state` is `queued` or `held`.
     pub fn request_waits(&self, state: &'static str) -> InFlightGuard {
         let family = &self.metrics.families.requests_waiting;

@@ -114,8 +114,8 @@ families! {
     /// Requests that would have been refused, were it not for `dry_run`, by reason.
     dry_run: IntCounter ["reason"] = "vestibule_dry_run_refusals_total";
     /// What came of the signatures of federation requests: "verified", "wrong", "no_key" where the
-    /// key is not known, "undecided" where the body is too large to be verified as it is written,
-    /// "unclear" where there is no signature that can be read in one way.
+    /// key is not known, "too_large" and "malformed" where the body cannot be verified, "unclear" where there is no
+    /// signature that can be read in one way.
     signatures: IntCounter ["result"] = "vestibule_signatures_total";
     /// Requests that failed without being refused, by reason.
     failures: IntCounter ["reason"] = "vestibule_failures_total";
