@@ -32,7 +32,8 @@ pub(super) fn begin(engine: &Engine, ctx: &mut RequestContext) -> Result<(), Pro
         return Ok(());
     };
     let signatures = ctx.snapshot.federation.signatures;
-    if signatures < Signatures::Verify || !identity.endpoint.carries_x_matrix {
+    let is_signed = identity.endpoint.carries_x_matrix || identity.credentials != Credentials::None;
+    if signatures < Signatures::Verify || !is_signed {
         return Ok(());
     }
     let proof = match &identity.credentials {

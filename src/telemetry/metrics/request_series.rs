@@ -42,6 +42,10 @@ impl Metrics {
             let is_proven = record.is_verified || is_believed;
             self.talkers.count(origin.as_str(), is_proven);
         }
+        if let Some((rule, result)) = record.rule {
+            let labels = [rule, result.as_str()];
+            self.families.origin_rules.with(labels, IntCounter::inc);
+        }
         if let Some(reason) = record.would_refuse {
             self.families.dry_run.with([reason], IntCounter::inc);
         }
