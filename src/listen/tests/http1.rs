@@ -150,7 +150,7 @@ async fn shutdown_closes_idle_connections_and_lets_requests_finish() {
     idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         .await
         .unwrap();
-    until(&mut idle, " 0").await;
+    until(&mut idle, " - 0").await;
     let mut silent = door.connect().await;
     let mut busy = door.connect().await;
     busy.write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
