@@ -42,7 +42,7 @@ const REQUESTS: [(&str, &str, &str, usize, Option<usize>); 4] = [
     (
         "put_64_kib",
         "PUT",
-        "/_matrix/federation/v1/send/1",
+        "/_matrix/client/v3/rooms/!r:x/send/m.room.message/1",
         64 * 1024,
         None,
     ),

@@ -21,6 +21,7 @@
 //! | [`proxy`] | the life of a request in order, and the one `ProxyHttp`, for tunnels |
 //! | [`telemetry`] | log, access log, metrics: every name declared once |
 //! | [`federation`] | the doctor: discovery, probes and keys as other servers see them, and the report |
+//! | [`keys`] | the keys of other servers: looked up through the homeserver, checked, remembered |
 //! | [`admin`] | health, readiness, metrics, the status page and reload, on a listener of its own |
 //!
 //! The life of a request is told in `docs/ARCHITECTURE.md`.
@@ -30,6 +31,7 @@ pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod federation;
+pub mod keys;
 pub mod listen;
 pub mod lists;
 pub mod matrix;

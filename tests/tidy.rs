@@ -52,12 +52,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("upstream", &["matrix", "message", "policy", "telemetry"]),
     (
+        "keys",
+        &["matrix", "message", "policy", "telemetry", "upstream"],
+    ),
+    (
         "snapshot",
-        &["config", "listen", "matrix", "policy", "route", "upstream"],
+        &[
+            "config", "keys", "listen", "matrix", "policy", "route", "upstream",
+        ],
     ),
     (
         "proxy",
         &[
+            "keys",
             "listen",
             "matrix",
             "message",

@@ -11,7 +11,7 @@ from peers import HOST
 
 SMALL = "/_matrix/client/v3/capabilities"
 LARGE = "/_matrix/client/v3/sync?since=s1"
-TRANSACTION = "/_matrix/federation/v1/send/1"
+EVENT = "/_matrix/client/v3/rooms/!r:x/send/m.room.message/1"
 WELL_KNOWN = "/.well-known/matrix/client"
 BODY_SIZE = 64 * 1024
 LOAD_DEADLINE = 120
@@ -40,7 +40,7 @@ CASES = [
     Case("GET 200 B, HTTP/2", SMALL, 20_000, 8, streams=4, http2=True),
     Case("well-known, HTTP/1.1", WELL_KNOWN, 20_000, 16),
     Case("GET 64 KiB, HTTP/1.1", LARGE, 4_000, 8),
-    Case("PUT 64 KiB, HTTP/1.1", TRANSACTION, 4_000, 8, uploads=True),
+    Case("PUT 64 KiB, HTTP/1.1", EVENT, 4_000, 8, uploads=True),
 ]
 IDLE = Case("idle TLS connection", SMALL, 0, 500)
 

@@ -18,7 +18,7 @@ use crate::admin::Token;
 use crate::matrix::ServerName;
 use crate::message::{Fields, Protocol, RequestHead};
 use crate::snapshot::Snapshot;
-use crate::upstream::{Pool, Upstream};
+use crate::upstream::{Inquiry, Pool, Upstream};
 
 /// Synapse's admin API for the servers that it sends to.
 const DESTINATIONS: &str = "/_synapse/admin/v1/federation/destinations";
@@ -199,8 +199,13 @@ impl Api<'_> {
             fields,
         };
         let deadlines = &self.snapshot.deadlines;
-        let asked = pool.ask(self.upstream, deadlines, &head, LARGEST_ANSWER, PATIENCE);
-        match asked.await {
+        let inquiry = Inquiry {
+            head: &head,
+            body: Bytes::new(),
+            most: LARGEST_ANSWER,
+            within: PATIENCE,
+        };
+        match pool.ask(self.upstream, deadlines, &inquiry).await {
             Ok((answer, body)) if answer.status.is_success() => Ok(body),
             Ok((answer, _)) => Err(match answer.status {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {

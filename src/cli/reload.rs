@@ -14,7 +14,7 @@ use super::{CONFIGURATION, Exit, Terminal, load};
 use crate::admin::{Report, Token};
 use crate::config::{AdminAddress, Config, ListenAddress};
 use crate::message::{Fields, Protocol, RequestHead};
-use crate::upstream::{Address, Deadlines, Health, Pool, Upstream};
+use crate::upstream::{Address, Deadlines, Health, Inquiry, Pool, Upstream};
 
 /// How long a reload or an upgrade may take: an upgrade waits for a process to start.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -224,7 +224,13 @@ impl Running {
             write: ANSWER,
         };
         let pool = Pool::new();
-        let asked = pool.ask(&self.upstream, &deadlines, &head, LARGEST_ANSWER, ANSWER);
+        let inquiry = Inquiry {
+            head: &head,
+            body: Bytes::new(),
+            most: LARGEST_ANSWER,
+            within: ANSWER,
+        };
+        let asked = pool.ask(&self.upstream, &deadlines, &inquiry);
         let name = &self.upstream.name;
         let (answer, body) = asked.await.map_err(|reason| {
             format!(

@@ -18,7 +18,7 @@ pub struct Limits {
     /// each costs a TLS handshake. Loopback and trusted proxies are exempt.
     pub new_connections_per_address: Count,
     /// TLS handshakes that are not done, all listeners together; one has
-    /// `timeouts.handshake` to be.
+    /// `timeouts.handshake` to be. Where there are more, the oldest is cut off.
     pub handshakes: Count,
     /// TLS handshakes that are not done from one IPv4 address or one IPv6 /64
     /// network. Loopback and trusted proxies are exempt.

@@ -46,7 +46,8 @@ pub use acme::{Acme, AcmeAuthority, AcmeChallenge, ExternalAccount, KeyType};
 pub use admin::{Admin, AdminAddress};
 pub use diagnostic::{Diagnostic, Diagnostics, Source};
 pub use federation::{
-    Federation, ListSource, OriginAnswer, OriginList, OriginRule, Permission, Signatures, WhenStale,
+    Federation, KeyId, Keys, ListSource, OriginAnswer, OriginList, OriginRule, Permission,
+    PinnedKey, PublicKey, Signatures, WhenStale,
 };
 pub use health::Health;
 pub use json::JsonMap;

@@ -9,7 +9,7 @@ use super::Config;
 use super::site::Site;
 
 /// The keys that a section needs; everything else may be left out.
-const REQUIRED: [(&str, &[&str]); 18] = [
+const REQUIRED: [(&str, &[&str]); 19] = [
     ("sites", &["server_name", "homeserver"]),
     ("sites.homeserver", &["url"]),
     ("sites.workers", &["name", "upstream", "groups"]),
@@ -23,6 +23,7 @@ const REQUIRED: [(&str, &[&str]); 18] = [
     ("listeners", &["address"]),
     ("federation.rules", &["name", "action"]),
     ("federation.lists", &["name"]),
+    ("federation.pinned_keys", &["origin", "key_id", "key"]),
     ("tls", &["source"]),
     ("tls.certificates", &["certificate", "key"]),
     ("tls.authorities", &["directory"]),

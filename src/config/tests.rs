@@ -110,7 +110,7 @@ fn generated_files_are_fresh() {
 const EVERYWHERE: &str = "
     tls = { certificates = [{}], authorities = [{ external_account = {} }] }
     listeners = [{}]
-    federation = { rules = [{}], lists = [{}] }
+    federation = { rules = [{}], lists = [{}], pinned_keys = [{}] }
     [[sites]]
     [[sites]]
     homeserver = {}

@@ -1,62 +1,22 @@
 //! The signing keys of a server (server-server API, "Retrieving server keys").
 
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use serde_json::Value;
 
-use super::canonical::canonical;
 use super::fault;
 use super::findings::{Findings, Ledger, Names};
 use super::http::Answer;
 use super::report::Connection;
 use super::text::printable;
 use crate::matrix::BASE64;
+use crate::matrix::canonical_json::canonical;
+use crate::matrix::signature::{UnsoundKey, VerifyKey};
 
 const HOUR: i64 = 3600 * 1000;
 /// For so long others treat keys as valid at most.
 const WEEK: i64 = 7 * 24 * HOUR;
 /// Most keys that are looked at.
 const MOST_KEYS: usize = 20;
-
-/// A key whose private half was published (CVE-2026-24044); Synapse refuses it.
-const BANNED: &str = "l/O9hxMVKB6Lg+3Hqf0FQQZhVESQcMzbPN1Cz2nM3og=";
-
-/// The points of small order, without the bit of the sign: under them anything may verify
-/// (RFC 8032; the list of libsodium).
-const SMALL_ORDER: [[u8; 32]; 7] = [
-    [0; 32],
-    [
-        1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 0,
-    ],
-    [
-        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
-        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
-        0xfc, 0x05,
-    ],
-    [
-        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
-        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
-        0x03, 0x7a,
-    ],
-    field_prime_and(0xec),
-    field_prime_and(0xed),
-    field_prime_and(0xee),
-];
-
-/// The prime of the field, or a neighbour of it, in its 32 bytes.
-const fn field_prime_and(first: u8) -> [u8; 32] {
-    let mut bytes = [0xff; 32];
-    let (low, _) = bytes.split_at_mut(1);
-    if let [byte] = low {
-        *byte = first;
-    }
-    let (_, high) = bytes.split_at_mut(31);
-    if let [byte] = high {
-        *byte = 0x7f;
-    }
-    bytes
-}
 
 /// Whose keys are wanted, and when.
 pub(super) struct Asking<'a> {
@@ -125,30 +85,26 @@ fn judge_keys(
         count += 1;
         let shown = printable(id);
         let text = value.get("key").and_then(Value::as_str).unwrap_or_default();
-        let key = BASE64
-            .decode(text)
-            .ok()
-            .and_then(|key| <[u8; 32]>::try_from(key).ok());
         connection.keys.insert(shown.clone(), printable(text));
-        let Some(key) = key.filter(|key| !is_small_order(key)) else {
-            let seen = format!("{shown} at {at} is no sound key");
-            ledger.add(&fault::KEY_POINT, seen);
-            connection.key_signatures.insert(shown, false);
-            continue;
+        let key = match sound_key(text) {
+            Ok(key) => key,
+            Err(UnsoundKey::Point) => {
+                let seen = format!("{shown} at {at} is no sound key");
+                ledger.add(&fault::KEY_POINT, seen);
+                connection.key_signatures.insert(shown, false);
+                continue;
+            }
+            Err(UnsoundKey::Banned) => {
+                ledger.add(&fault::KEY_BANNED, format!("{shown} at {at}"));
+                continue;
+            }
         };
-        if BASE64.decode(BANNED).is_ok_and(|banned| banned == key) {
-            ledger.add(&fault::KEY_BANNED, format!("{shown} at {at}"));
-            continue;
-        }
         let signature = signatures
             .and_then(|own| own.get(id))
             .and_then(Value::as_str);
-        let signature = signature
-            .and_then(|text| BASE64.decode(text).ok())
-            .unwrap_or_default();
-        let is_signed = UnparsedPublicKey::new(&ED25519, key)
-            .verify(message.as_bytes(), &signature)
-            .is_ok();
+        let is_signed = signature
+            .and_then(|text| BASE64.decode(text).ok()?.try_into().ok())
+            .is_some_and(|signature| key.verifies(message.as_bytes(), &signature));
         if !is_signed {
             let seen = format!("{shown} at {at} does not sign the document that it stands in");
             ledger.add(&fault::KEY_SIGNATURE, seen);
@@ -161,6 +117,11 @@ fn judge_keys(
             format!("{at} publishes no key `ed25519:...`"),
         );
     }
+}
+
+fn sound_key(text: &str) -> Result<VerifyKey, UnsoundKey> {
+    let bytes = BASE64.decode(text).map_err(|_| UnsoundKey::Point)?;
+    VerifyKey::new(&bytes.try_into().map_err(|_| UnsoundKey::Point)?)
 }
 
 fn judge_time(
@@ -187,14 +148,6 @@ fn judge_time(
         let seen = format!("the keys at {at} are valid for {} days", hours(left) / 24);
         ledger.add(&fault::KEY_LONG, seen);
     }
-}
-
-fn is_small_order(key: &[u8; 32]) -> bool {
-    let mut unsigned = *key;
-    if let Some(last) = unsigned.last_mut() {
-        *last &= 0x7f;
-    }
-    SMALL_ORDER.contains(&unsigned)
 }
 
 #[cfg(test)]
@@ -277,7 +230,8 @@ mod tests {
             changed("/verify_keys/ed25519:1/key", json!(zero)),
             ["key.point"]
         );
-        let banned = changed("/verify_keys/ed25519:1/key", json!(BANNED));
+        let banned = "l/O9hxMVKB6Lg+3Hqf0FQQZhVESQcMzbPN1Cz2nM3og=";
+        let banned = changed("/verify_keys/ed25519:1/key", json!(banned));
         assert_eq!(banned, ["key.banned"]);
         assert_eq!(judged(&json!([])), ["key.json"]);
     }

@@ -16,7 +16,6 @@
 //! Probes only ask; what an answer means is said by functions over answers. Each fault is told
 //! once, by its cause: what follows from it is left out ([`verdict`]).
 
-mod canonical;
 mod certificate;
 mod configured;
 mod context;

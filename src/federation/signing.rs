@@ -7,8 +7,8 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use serde_json::{Value, json};
 
-use super::canonical::canonical;
 use crate::matrix::BASE64;
+use crate::matrix::canonical_json::canonical;
 
 /// A server's own signing key.
 pub struct SigningKey {

@@ -10,6 +10,7 @@ use pingora_timeout::timeout;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
+use super::Excess;
 use super::app::App;
 use super::connections::{AddressPermit, Connections, Permit, stopped};
 use super::establish::{Failure, canonical, establish, is_proxied};
@@ -159,10 +160,15 @@ async fn run<A>(
 {
     // Boxed, because a handshake needs far more room than what waits after it.
     let establishing = Box::pin(establish(intake, socket, peer, address));
-    let established = match timeout(intake.limits.handshake, establishing).await {
-        Ok(established) => established,
-        Err(_) => Err(Failure::Timeout),
+    let handshake = intake.connections.begin_handshake();
+    let established = tokio::select! {
+        biased;
+        established = timeout(intake.limits.handshake, establishing) => {
+            established.unwrap_or(Err(Failure::Timeout))
+        }
+        () = handshake.displaced() => Err(Failure::Excess(Excess::Handshakes)),
     };
+    drop(handshake);
     let connection = match established {
         Ok(established) => established,
         Err(failure) => {

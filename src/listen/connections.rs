@@ -12,6 +12,7 @@ use pingora_limits::rate::Rate;
 use tokio::sync::watch;
 
 use super::Limits;
+use super::half_open::{HalfOpen, Handshake};
 use super::place::{Place, Places};
 
 /// Counts the connections of all listeners.
@@ -19,7 +20,7 @@ pub struct Connections {
     caps: ArcSwap<Caps>,
     /// Of fixed size, however many addresses there are; two may share a count, rarely.
     new_per_address: Rate,
-    handshakes: Places,
+    handshakes: HalfOpen,
     addresses: Mutex<HashMap<IpAddr, Share>>,
     open: watch::Sender<usize>,
     ended: watch::Sender<bool>,
@@ -60,7 +61,7 @@ pub enum Excess {
     Address,
     /// `limits.new_connections_per_address` came from its network within a second.
     Rate,
-    /// `limits.handshakes` are not done yet.
+    /// `limits.handshakes` began since, and are not done yet.
     Handshakes,
     /// `limits.handshakes_per_address` of its network are not done yet.
     HandshakesOfAddress,
@@ -121,7 +122,7 @@ impl Connections {
         Arc::new(Self {
             caps: ArcSwap::from_pointee(Caps::of(limits)),
             new_per_address: Rate::new(Duration::from_secs(1)),
-            handshakes: Places::default(),
+            handshakes: HalfOpen::default(),
             addresses: Mutex::default(),
             open: watch::Sender::new(0),
             ended: watch::Sender::new(false),
@@ -169,10 +170,10 @@ impl Connections {
         }
     }
 
-    /// A place for one more handshake of whatever address, to be kept until it is done.
-    pub(super) fn admit_handshake(&self) -> Result<Place, Excess> {
-        let place = self.handshakes.take(self.caps.load().most_handshakes);
-        place.ok_or(Excess::Handshakes)
+    /// Begins one more handshake of whatever address; what this gives is to be kept until it is
+    /// done.
+    pub(super) fn begin_handshake(&self) -> Handshake<'_> {
+        self.handshakes.begin(self.caps.load().most_handshakes)
     }
 
     /// A place for one more connection from `address`. `None` for those that are not counted:
@@ -317,9 +318,8 @@ mod tests {
     }
 
     #[test]
-    fn caps_the_handshakes_of_an_address_and_of_all() {
+    fn caps_the_handshakes_of_an_address() {
         let connections = Connections::new(&Limits {
-            handshakes: 3,
             handshakes_per_address: 2,
             ..Limits::default()
         });
@@ -332,12 +332,6 @@ mod tests {
         assert_eq!(excess, Excess::HandshakesOfAddress);
         drop(held);
         assert!(second.admit_handshake().is_ok());
-        let all: Vec<_> = (0..3).map(|_| connections.admit_handshake()).collect();
-        assert!(all.iter().all(Result::is_ok));
-        let excess = connections.admit_handshake().unwrap_err();
-        assert_eq!(excess, Excess::Handshakes);
-        drop(all);
-        assert!(connections.admit_handshake().is_ok());
     }
 
     #[tokio::test]

@@ -127,8 +127,6 @@ pub(super) async fn establish<A>(
     permit: Option<AddressPermit>,
 ) -> Result<Box<Connection>, Failure> {
     let connections = &intake.connections;
-    // Both places are kept until the handshake is done.
-    let _place = connections.admit_handshake()?;
     let mut wire = Wire::new(socket);
     let mut facts = ConnectionFacts {
         listener: Arc::clone(&intake.listener),
@@ -147,6 +145,7 @@ pub(super) async fn establish<A>(
             facts.permit = connections.admit_address(source.ip())?;
         }
     }
+    // Kept until the handshake is done.
     let place = facts.permit.as_ref().map(AddressPermit::admit_handshake);
     let _place_of_address = place.transpose()?;
     let (transport, is_http2) = match &intake.tls {

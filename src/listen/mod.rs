@@ -27,6 +27,7 @@ pub mod facts;
 pub mod fault;
 pub mod frames;
 mod gate;
+mod half_open;
 pub mod head;
 mod http2;
 mod idle;

@@ -2,6 +2,7 @@
 
 mod access_token;
 pub mod affinity;
+pub mod canonical_json;
 pub mod cors;
 pub mod endpoint;
 mod errcode;
@@ -9,6 +10,7 @@ pub mod initial_sync;
 pub mod path;
 mod profile;
 mod query;
+pub mod server_keys;
 pub mod server_list;
 mod server_name;
 mod server_pattern;

@@ -38,6 +38,8 @@ pub enum Refusal {
     TooManyRequests,
     /// Too many requests wait for their turn at the homeserver.
     TooManyWaiting,
+    /// No server says to send what only servers may.
+    NoCredentials,
     /// The signature is none that the server made who says to send the request.
     WrongSignature,
     /// Only who has proven to be a server may send this, and nobody has.
@@ -54,6 +56,8 @@ pub enum Refusal {
     WrongDestination,
     /// The body is larger than its endpoint accepts.
     BodyTooLarge,
+    /// The keys of more servers are asked for at once than a notary looks up.
+    TooManyServers,
     /// The body does not follow HTTP's framing.
     BadBody,
     /// The body came slower than the least rate.

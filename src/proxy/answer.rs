@@ -52,6 +52,8 @@ impl From<Refusal> for Answer {
             Refusal::BadExpectation => (417, Unknown, "expectation", "Only 100-continue can be expected"),
             Refusal::TooManyRequests => (429, LimitExceeded, "requests_per_address", "Too many requests at once from this address"),
             Refusal::TooManyWaiting => (429, LimitExceeded, "too_many_waiting", "Too many requests wait for this server"),
+            // As Synapse says it.
+            Refusal::NoCredentials => (401, Unauthorized, "no_credentials", "Missing Authorization headers"),
             Refusal::WrongSignature => (401, Unauthorized, "wrong_signature", "The signature of the request is wrong"),
             Refusal::Unproven => (401, Unauthorized, "unproven", "The signature of the request could not be verified"),
             Refusal::OriginForbidden => (403, Forbidden, "origin_forbidden", "This server does not federate with yours"),
@@ -60,6 +62,7 @@ impl From<Refusal> for Answer {
             Refusal::AmbiguousOrigin => (400, Unauthorized, "ambiguous_origin", "Malformed Authorization header"),
             Refusal::WrongDestination => (401, Unauthorized, "wrong_destination", "Destination mismatch in auth header"),
             Refusal::BodyTooLarge => (413, TooLarge, "body_too_large", "The request body is larger than this server accepts"),
+            Refusal::TooManyServers => (413, TooLarge, "too_many_servers", "The keys of too many servers are asked for at once"),
             Refusal::BadBody => (400, Unknown, "bad_body", "The framing of the request body is malformed"),
             Refusal::BodyTooSlow => (408, Unknown, "body_too_slow", "The request body did not arrive in time"),
         };

@@ -13,7 +13,7 @@ use crate::listen::Place;
 use crate::matrix::Credentials;
 use crate::matrix::endpoint::Endpoint;
 use crate::matrix::signature::VerifiedOrigin;
-use crate::policy::{BodyCount, Caller, ClientAddress, Refusal};
+use crate::policy::{BodyCount, Caller, ClientAddress, KeyQuery, Refusal};
 use crate::route::Site;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{InFlightGuard, Name, Telemetry};
@@ -36,6 +36,8 @@ pub(super) struct RequestContext {
     pub forward: Option<Forward>,
     /// Counts the request body.
     pub body: BodyCount,
+    /// Counts the servers that the body asks a notary about, where it does.
+    pub key_query: Option<KeyQuery>,
     /// The status of the answer, once it has begun; interim answers are none.
     pub status: Option<StatusCode>,
     /// Bytes of the answer's body.
@@ -126,6 +128,15 @@ impl RequestContext {
     pub(super) fn count_in_flight(&mut self, telemetry: &Telemetry) {
         let identity = self.identity.as_ref();
         self.in_flight = identity.and_then(|i| telemetry.request_started(i.endpoint.class));
+    }
+
+    /// Counts a piece of the request body, before it passes.
+    pub(super) fn look_at_body(&mut self, piece: &[u8]) -> Result<(), Refusal> {
+        self.body.add(piece.len())?;
+        match &mut self.key_query {
+            Some(query) => query.look(piece),
+            None => Ok(()),
+        }
     }
 
     /// Refuses the request by a rule for other servers, unless these are only tried.

@@ -127,7 +127,7 @@ impl Exchange<'_> {
         ctx: &mut RequestContext,
     ) -> Result<(), Problem> {
         if let Some(data) = data {
-            ctx.body.add(data.len())?;
+            ctx.look_at_body(&data)?;
             sent.keep(&data);
             self.upstream.queue(data);
         }

@@ -92,6 +92,7 @@ impl FrontDoor {
             identity: None,
             forward: None,
             body: BodyCount::new(0),
+            key_query: None,
             status: None,
             bytes_out: 0,
             trouble: None,

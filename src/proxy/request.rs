@@ -12,7 +12,7 @@ use crate::listen::{self, ConnectionFacts};
 use crate::matrix::endpoint::{Class, Endpoint};
 use crate::matrix::{Credentials, credentials, endpoint, initial_sync, path};
 use crate::message::{Protocol, RequestHead, syntax};
-use crate::policy::{BodyCount, ClientAddress, Refusal, request_headers};
+use crate::policy::{BodyCount, ClientAddress, KeyQuery, Refusal, Signatures, request_headers};
 use crate::route::{self, Action, Bounds, Folder, Seen, host, redirect};
 use crate::snapshot::RequestLimits;
 use crate::telemetry::Name;
@@ -160,6 +160,12 @@ fn to_homeserver(
     let (Some(site), class) = (&identity.site, identity.endpoint.class) else {
         return Step::Refuse(Refusal::NotOurHost);
     };
+    if let Err(refusal) = check_credentials(identity, ctx) {
+        return Step::Refuse(refusal);
+    }
+    if class == Class::KeyNotary && head.method == Method::POST {
+        ctx.key_query = Some(KeyQuery::default());
+    }
     let mas = site.mas.filter(|_| identity.endpoint.is_mas_compat);
     if let Some(mas) = mas.and_then(|mas| ctx.snapshot.upstream(mas)) {
         let forward = Forward::new(mas, class.response_timeout());
@@ -183,6 +189,17 @@ fn to_homeserver(
     let hold = endpoint.hold.min(ctx.snapshot.holding.longest);
     forward.placing = Some(Placing::new(homeserver.clone(), group, hold));
     forward_with(head, ctx, forward, bounds.max_body_size)
+}
+
+/// Whether a server says to send what only servers may: if not, the homeserver would answer the
+/// same, once it had read the body.
+fn check_credentials(identity: &Identity, ctx: &mut RequestContext) -> Result<(), Refusal> {
+    let is_signed = identity.endpoint.carries_x_matrix;
+    let is_anybody = identity.credentials == Credentials::None;
+    if is_signed && is_anybody && ctx.snapshot.federation.signatures > Signatures::Off {
+        ctx.refuse(Refusal::NoCredentials)?;
+    }
+    Ok(())
 }
 
 /// What logs call a route: its path.

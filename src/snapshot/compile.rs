@@ -12,7 +12,8 @@ use super::{Federation, Holding, RequestLimits, Snapshot, documents};
 use crate::config::{
     self, Action, Config, Diagnostics, Hsts, ListenAddress, Rewrite308, TrustedProxy,
 };
-use crate::matrix::Profile;
+use crate::keys::{self, PinnedKeys};
+use crate::matrix::{Profile, ServerName};
 use crate::policy::{Networks, Signatures, TrustedProxies, response_headers};
 use crate::route::{
     Bounds, Document, Folder, Forwarding, HomeserverId, Route, Site, Sites, Target, WellKnown, host,
@@ -73,6 +74,7 @@ pub fn compile(config: &Config, previous: Option<&Snapshot>) -> Result<Snapshot,
         },
         federation: federation(&config.federation),
         origin_rules: ArcSwap::from_pointee(origin_rules(&config.federation)),
+        keys: keys(&config.federation),
         hsts: hsts(config.hsts),
         https_port: https_port(&config.listeners),
         challenges: None,
@@ -88,6 +90,23 @@ fn federation(written: &config::Federation) -> Federation {
             config::Signatures::Enforce => Signatures::Enforce,
         },
         dry_run: written.dry_run,
+    }
+}
+
+fn keys(written: &config::Federation) -> keys::Settings {
+    let mut pinned = PinnedKeys::default();
+    for one in &written.pinned_keys {
+        let key = one.key.verify_key().clone();
+        pinned.add(ServerName::clone(&one.origin), one.key_id.as_str(), key);
+    }
+    let keys = &written.keys;
+    keys::Settings {
+        most_keys: keys.remembered.number().into(),
+        lookups: keys.lookups.number() as usize,
+        per_minute: keys.lookups_per_address.number(),
+        burst: keys.burst_per_address.number(),
+        wait: keys.wait.duration(),
+        pinned,
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 
+use crate::keys;
 use crate::listen::challenges::Challenges;
 use crate::policy::origin_rules::OriginRules;
 use crate::policy::{Signatures, TrustedProxies};
@@ -45,6 +46,8 @@ pub struct Snapshot {
     pub federation: Federation,
     /// Which servers may do what. What lists hold is put in here as it is read.
     pub origin_rules: ArcSwap<OriginRules>,
+    /// How their keys are had.
+    pub keys: keys::Settings,
     /// `Strict-Transport-Security`, where it is on.
     pub hsts: Option<HeaderValue>,
     /// The port of redirects to HTTPS.

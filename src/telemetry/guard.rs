@@ -16,6 +16,13 @@ pub struct InFlightGuard {
     _raised: Raised,
 }
 
+/// Counts one request that waits for a key until it is dropped.
+#[derive(Debug)]
+#[must_use = "the request counts as served when this is dropped"]
+pub struct KeyWaitGuard {
+    _raised: Raised,
+}
+
 #[derive(Debug)]
 struct Raised(IntGauge);
 
@@ -28,6 +35,14 @@ impl ConnectionGuard {
 }
 
 impl InFlightGuard {
+    pub(super) fn new(gauge: &IntGauge) -> Self {
+        Self {
+            _raised: Raised::new(gauge),
+        }
+    }
+}
+
+impl KeyWaitGuard {
     pub(super) fn new(gauge: &IntGauge) -> Self {
         Self {
             _raised: Raised::new(gauge),

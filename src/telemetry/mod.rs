@@ -25,7 +25,7 @@ use std::time::SystemTime;
 use prometheus::core::{Atomic, GenericCounter};
 
 pub use access_log::{AccessLogError, AccessLogTarget, LogFormat, access_line};
-pub use guard::{ConnectionGuard, InFlightGuard};
+pub use guard::{ConnectionGuard, InFlightGuard, KeyWaitGuard};
 pub use known::Known;
 pub use logging::{LogControl, LogLevel, LoggingError, init};
 pub use metrics::{METRICS_CONTENT_TYPE, metrics_reference};
@@ -330,6 +330,39 @@ impl Telemetry {
         let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
         let family = &self.metrics.families.user_tokens;
         family.with([], |gauge| gauge.set(tokens));
+    }
+
+    /// The keys of a server were looked up.
+    pub fn key_lookup(&self, result: &'static str) {
+        self.metrics.families.key_lookups.with([result], count);
+    }
+
+    /// The keys of a server were not looked up, as there have been too many.
+    pub fn key_lookup_refused(&self, reason: &'static str) {
+        let family = &self.metrics.families.key_lookups_refused;
+        family.with([reason], count);
+    }
+
+    /// So many lookups of keys are under way.
+    pub fn key_lookups_under_way(&self, lookups: usize) {
+        let lookups = i64::try_from(lookups).unwrap_or(i64::MAX);
+        let family = &self.metrics.families.key_lookups_under_way;
+        family.with([], |gauge| gauge.set(lookups));
+    }
+
+    /// So many keys of servers are remembered, and so many servers are let be.
+    pub fn keys_known(&self, keys: u64, let_be: usize) {
+        let families = &self.metrics.families;
+        let keys = i64::try_from(keys).unwrap_or(i64::MAX);
+        families.server_keys.with([], |gauge| gauge.set(keys));
+        let let_be = i64::try_from(let_be).unwrap_or(i64::MAX);
+        families.servers_let_be.with([], |gauge| gauge.set(let_be));
+    }
+
+    /// A request waits for a key, until the guard is dropped.
+    pub fn key_waited_for(&self) -> KeyWaitGuard {
+        let family = &self.metrics.families.key_waits;
+        family.with([], KeyWaitGuard::new)
     }
 
     /// This version of the configuration is in force since `loaded`, in seconds since 1970.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Method;
 use tokio::sync::Notify;
 
-use super::{Deadlines, NoAnswer, Pool, Upstream};
+use super::{Deadlines, Inquiry, NoAnswer, Pool, Upstream};
 use crate::message::{Fields, Protocol, RequestHead};
 use crate::telemetry::Telemetry;
 
@@ -221,9 +222,13 @@ async fn check(
         protocol: Protocol::Http11,
         fields,
     };
-    let within = deadlines.connect + timeout;
-    let asked = pool.ask(upstream, deadlines, &head, LONGEST_ANSWER, within);
-    match asked.await {
+    let inquiry = Inquiry {
+        head: &head,
+        body: Bytes::new(),
+        most: LONGEST_ANSWER,
+        within: deadlines.connect + timeout,
+    };
+    match pool.ask(upstream, deadlines, &inquiry).await {
         Ok((answer, _)) if !answer.status.is_server_error() => State::Well,
         Err(NoAnswer::NoConnection(error)) if error.is_away() => State::Away,
         Ok(_) | Err(_) => State::InDoubt,

@@ -24,7 +24,7 @@ use pingora::upstreams::peer::HttpPeer;
 
 use self::tunnel::Unhurried;
 pub use address::{Address, Name};
-pub use ask::NoAnswer;
+pub use ask::{Inquiry, NoAnswer};
 pub use ca::{Ca, UnusableCa};
 pub use connection::{Broken, Connection, Progress};
 pub use discovery::{Discovery, Member, NoResolver, Records, Resolver, system_resolver};

@@ -38,7 +38,9 @@ impl Open {
     async fn on(vestibule: &Vestibule, authority: &Authority, homeserver: &Homeserver) -> Self {
         let requests = [
             Request::get(SYNC),
-            Request::put(SEND, "{\"pdus\":[]}").host("matrix.example.com"),
+            Request::put(SEND, "{\"pdus\":[]}")
+                .host("matrix.example.com")
+                .signed(),
         ];
         let stream = connect(vestibule, authority, "h2").await;
         let mut connection = H2::connect(Box::new(stream)).await;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::support::binary::Binary;
 use crate::support::curl::curl;
+use crate::support::request::X_MATRIX;
 use crate::support::strict::Framing;
 use crate::support::{Answer, Door, Gate, Homeserver, Request, Table, Vestibule};
 
@@ -52,7 +53,7 @@ async fn the_limit_goes_by_the_endpoint() {
         ),
     ] {
         for (size, status) in [(limit, 200), (limit + 1, 413)] {
-            let request = Request::new(method, target).body(vec![b'a'; size]);
+            let request = Request::new(method, target).body(vec![b'a'; size]).signed();
             let got = vestibule.ask(Door::Plain, &request).await.status;
             table.row((method, target, size), &got, &status);
         }
@@ -74,12 +75,12 @@ async fn the_usual_limits_are_those_of_synapse() {
         ("/_matrix/federation/v1/send/1", 13_107_200),
         ("/_matrix/media/v3/upload/example.com/a", 52_428_800),
     ] {
-        let longer = format!("Content-Length: {}", limit + 1);
+        let longer = format!("Authorization: {X_MATRIX}\r\nContent-Length: {}", limit + 1);
         let head = post_head(target, &longer).replace("POST", "PUT");
         let mut client = vestibule.raw(Door::Plain).await;
         client.send(head).await;
         client.response().await.assert_error(413, "M_TOO_LARGE");
-        let whole = Request::put(target, vec![b'a'; limit]);
+        let whole = Request::put(target, vec![b'a'; limit]).signed();
         assert_eq!(vestibule.ask(Door::Plain, &whole).await.status, 200);
         assert_eq!(homeserver.last_request().body.len(), limit);
     }

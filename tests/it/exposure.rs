@@ -184,7 +184,7 @@ async fn each_profile_serves_its_own_paths() {
             (Door::Federation, both),
         ] {
             let mut client = vestibule.raw_without_tls(door).await;
-            let status = client.ask(&Request::get(target)).await.status;
+            let status = client.ask(&Request::get(target).signed()).await.status;
             table.row((door as usize, target), &status, &wanted);
         }
     }

@@ -58,7 +58,7 @@ async fn a_large_request_may_come_with_the_end_of_a_handshake() {
             client.process_new_packets().unwrap();
         }
         client.set_buffer_limit(None);
-        let request = Request::put("/_matrix/federation/v1/send/1", vec![b'x'; 64 << 10]);
+        let request = Request::put("/_matrix/federation/v1/send/1", vec![b'x'; 64 << 10]).signed();
         client.writer().write_all(&request.bytes()).unwrap();
         let mut flight = Vec::new();
         while client.wants_write() {

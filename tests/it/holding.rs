@@ -30,7 +30,7 @@ async fn requests_wait_for_a_homeserver_that_is_away_and_are_served_when_it_retu
     for request in [
         Request::get(VERSIONS),
         Request::post("/_matrix/client/v3/createRoom", "{\"a\":1}"),
-        Request::put(SEND, "{\"pdus\":[]}"),
+        Request::put(SEND, "{\"pdus\":[]}").signed(),
     ] {
         let mut h1 = vestibule.raw(Door::Plain).await;
         h1.send(request.bytes()).await;
@@ -63,7 +63,7 @@ async fn requests_wait_for_a_homeserver_that_is_away_and_are_served_when_it_retu
 async fn a_homeserver_that_stays_away_is_a_503_after_the_configured_time() {
     let url = Homeserver::nowhere().await;
     let vestibule = in_front_of(&url, "timeouts.hold = \"300ms\"").await;
-    for request in [Request::get(VERSIONS), Request::put(SEND, "{}")] {
+    for request in [Request::get(VERSIONS), Request::put(SEND, "{}").signed()] {
         let begun = Instant::now();
         let answer = vestibule.ask(Door::Plain, &request).await;
         answer.assert_error(503, "M_UNKNOWN");
@@ -118,7 +118,7 @@ async fn what_may_be_repeated_survives_a_homeserver_that_is_killed_at_work() {
     let mut clients = Vec::new();
     for (index, request) in [
         Request::get(sync),
-        Request::put(SEND, "{\"pdus\":[]}"),
+        Request::put(SEND, "{\"pdus\":[]}").signed(),
         Request::post("/_matrix/client/v3/createRoom", "{}"),
     ]
     .iter()

@@ -50,6 +50,7 @@ mod smuggling;
 mod starting;
 mod static_folder;
 mod status_page;
+mod strangers;
 mod support;
 mod targets;
 mod tls_listener;

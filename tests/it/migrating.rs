@@ -50,7 +50,7 @@ async fn every_configuration_of_the_page_serves_a_homeserver() {
 
         let target = "/_matrix/federation/v1/event/$a%2Fb";
         let answer = vestibule
-            .ask(Door::Federation, &Request::get(target).host(name))
+            .ask(Door::Federation, &Request::get(target).host(name).signed())
             .await;
         assert_eq!(answer.status, 200, "{block}");
         assert_eq!(homeserver.targets().last().unwrap(), target, "{block}");

@@ -100,7 +100,7 @@ async fn federation_is_never_refused_for_its_host_where_there_is_one_site() {
         for target in [FEDERATION, KEY, "/_matrix/federation/v1/send/1"] {
             for door in [Door::Plain, Door::Tls, Door::Federation] {
                 let mut client = vestibule.raw(door).await;
-                let answer = client.ask(&Request::get(target).host(host)).await;
+                let answer = client.ask(&Request::get(target).host(host).signed()).await;
                 assert_eq!(answer.status, 200, "{door:?} {host} {target}");
             }
             assert_eq!(

@@ -196,7 +196,9 @@ async fn each_on_its_own(address: SocketAddr, counts: Arc<Counts>) {
 /// As another homeserver does: one connection for as long as it may be used.
 async fn kept_alive(address: SocketAddr, authority: Arc<str>, counts: Arc<Counts>) {
     let send = "/_matrix/federation/v1/send/1";
-    let transaction = Request::new("PUT", send).body(br#"{"origin":"a.example","pdus":[]}"#);
+    let transaction = Request::new("PUT", send)
+        .body(br#"{"origin":"a.example","pdus":[]}"#)
+        .signed();
     while counts.goes_on() {
         let tcp = TcpStream::connect(address).await.unwrap();
         let stream = tls::connect(tcp, &authority, HOST, &["http/1.1"]).await;

@@ -107,7 +107,7 @@ async fn each_group_has_its_workers_and_the_rest_is_the_main_process_s() {
     ] {
         let before = deployment.counts();
         deployment
-            .ok(&Request::new(method, &target).body("{}"))
+            .ok(&Request::new(method, &target).body("{}").signed())
             .await;
         let after = deployment.counts();
         let changed: Vec<usize> = (0..after.len())

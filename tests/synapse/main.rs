@@ -1,12 +1,13 @@
 //! Real Synapse homeservers federate through Vestibules.
 //!
 //! Each test is one function of `scenarios.py` and runs in its own process, against one world that `world.py` keeps up
-//! for all of them; those of [`workers`] have another world. Without the network or the programs it needs, a test says
-//! what is missing and passes; where `CI` is set it fails.
+//! for all of them; those of [`workers`] have another world, and those of [`headers`] none. Without the network or the
+//! programs it needs, a test says what is missing and passes; where `CI` is set it fails.
 //!
 //! `VESTIBULE_SYNAPSE_VENV`: the Python environment with Synapse (default `target/synapse-venv`, installed when missing).
 //! `VESTIBULE_SYNAPSE_PROXY`: another program with Vestibule's command line to test in its place.
 
+mod headers;
 mod workers;
 
 use std::{
@@ -158,22 +159,23 @@ fn check(world: &Result<World, NoWorld>, scenario: &str) -> Result<(), String> {
     match world {
         Ok(world) => world.run(scenario),
         Err(NoWorld::Broken(why)) => Err(format!("the homeservers do not start:\n{why}")),
-        Err(NoWorld::Missing(what))
-            if env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false") =>
-        {
-            Err(format!(
-                "this machine cannot run it, and in CI that is a failure:\n{what}"
-            ))
-        }
-        Err(NoWorld::Missing(what)) => {
-            // Not eprintln!: the test harness would hide it, since the test passes.
-            writeln!(
-                io::stderr(),
-                "SKIPPED {scenario}: this machine cannot run it:\n{what}"
-            )
-            .map_err(|error| error.to_string())
-        }
+        Err(NoWorld::Missing(what)) => missing(scenario, what),
     }
+}
+
+/// Says what the machine lacks for a test; in CI that is a failure.
+fn missing(test: &str, what: &str) -> Result<(), String> {
+    if env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false") {
+        return Err(format!(
+            "this machine cannot run it, and in CI that is a failure:\n{what}"
+        ));
+    }
+    // Not eprintln!: the test harness would hide it, since the test passes.
+    writeln!(
+        io::stderr(),
+        "SKIPPED {test}: this machine cannot run it:\n{what}"
+    )
+    .map_err(|error| error.to_string())
 }
 
 macro_rules! scenarios {

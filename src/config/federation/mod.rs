@@ -1,12 +1,14 @@
 //! What other servers may do, and how they prove who they are.
 
 mod check;
+mod keys;
 mod list;
 mod rule;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::keys::{KeyId, Keys, PinnedKey, PublicKey};
 use super::section::Section;
 use super::span::Spanned;
 
@@ -36,6 +38,12 @@ pub struct Federation {
     /// Names of servers that are kept elsewhere, for `rules`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<OriginList>,
+    /// How the keys of other servers are had, by which signatures are verified.
+    pub keys: Keys,
+    /// Keys of servers that are known from elsewhere. They are not looked up and do not expire,
+    /// and no other key of such a server counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pinned_keys: Vec<PinnedKey>,
 }
 
 /// What the signatures of requests between servers are taken for.
@@ -65,6 +73,8 @@ impl Default for Federation {
             ip_literals: Permission::Allow.into(),
             rules: Vec::new(),
             lists: Vec::new(),
+            keys: Keys::default(),
+            pinned_keys: Vec::new(),
         }
     }
 }
@@ -83,6 +93,8 @@ impl Federation {
             lists: section
                 .tables("lists", OriginList::read)
                 .unwrap_or_default(),
+            keys: section.table_or_default("keys", Keys::read),
+            pinned_keys: PinnedKey::read_all(&mut section),
         };
         section.finish();
         federation

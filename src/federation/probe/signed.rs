@@ -5,12 +5,12 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::Place;
-use crate::federation::canonical::canonical;
 use crate::federation::context::{Context, Failure};
 use crate::federation::fault::{self, Fault, Severity};
 use crate::federation::findings::{Findings, Names};
 use crate::federation::http::{Answer, Body, Request};
 use crate::federation::signing::SigningKey;
+use crate::matrix::canonical_json::canonical;
 
 /// An event that there is not, with escapes in lower case.
 const LOWER_CASE: &str = "/_matrix/federation/v1/event/%24vestibule%3acheck%2f";

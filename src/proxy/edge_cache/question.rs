@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::Method;
 
 use super::kept::{Kept, Whole};
@@ -15,7 +16,7 @@ use crate::proxy::context::RequestContext;
 use crate::proxy::failure::Problem;
 use crate::proxy::place::placing;
 use crate::telemetry::Telemetry;
-use crate::upstream::{Broken, Choice, Deadlines, Homeserver, NoAnswer, Pool, Upstream};
+use crate::upstream::{Broken, Choice, Deadlines, Homeserver, Inquiry, NoAnswer, Pool, Upstream};
 
 /// A request for a document, made of that of the client who asked first.
 pub(super) struct Question {
@@ -83,7 +84,13 @@ impl Question {
             Choice::Full | Choice::Nobody => return Brought::Failure(Problem::Down(None)),
         };
         let upstream = turn.upstream().clone();
-        let asking = pool.ask(&upstream, &self.deadlines, &self.head, LARGEST, within);
+        let inquiry = Inquiry {
+            head: &self.head,
+            body: Bytes::new(),
+            most: LARGEST,
+            within,
+        };
+        let asking = pool.ask(&upstream, &self.deadlines, &inquiry);
         let (head, body) = match asking.await {
             Ok(answer) => answer,
             Err(NoAnswer::TooLarge) => return Brought::TooLarge,

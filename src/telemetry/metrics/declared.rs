@@ -177,6 +177,21 @@ families! {
     user_lookups: IntCounter ["result"] = "vestibule_user_lookups_total";
     /// Access tokens whose user, or lack of one, is remembered.
     user_tokens: IntGauge [] = "vestibule_user_tokens";
+    /// Lookups of a server's keys at the homeserver, by result: "found"; "absent" where it has no such
+    /// key and could not get it; "rejected" where what it has is not signed by the server itself;
+    /// "late" or "failed" where there was no answer.
+    key_lookups: IntCounter ["result"] = "vestibule_key_lookups_total";
+    /// Lookups of keys that were not made, by reason: "address" where there were too many for one
+    /// client address, "busy" where too many were under way or waited for.
+    key_lookups_refused: IntCounter ["reason"] = "vestibule_key_lookups_refused_total";
+    /// Lookups of keys under way.
+    key_lookups_under_way: IntGauge [] = "vestibule_key_lookups_under_way";
+    /// Requests that wait for a key.
+    key_waits: IntGauge [] = "vestibule_key_waits";
+    /// Keys of servers that are remembered.
+    server_keys: IntGauge [] = "vestibule_server_keys";
+    /// Servers that are let be, as the last lookup of their keys brought none.
+    servers_let_be: IntGauge [] = "vestibule_servers_without_keys";
     /// Access log records lost: the queue was full or the write failed.
     access_log_dropped: IntCounter ["reason"] = "vestibule_access_log_records_dropped_total";
     /// Spans of requests lost: the queue was full or the collector did not take them. Only in a build

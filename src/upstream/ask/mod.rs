@@ -1,4 +1,4 @@
-//! Questions of our own to an upstream: one request without a body, and its whole answer.
+//! Questions of our own to an upstream: one request, and its whole answer.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -27,25 +27,30 @@ pub enum NoAnswer {
     Timeout,
 }
 
+/// A request of our own, which may be sent twice without harm.
+#[derive(Clone, Debug)]
+pub struct Inquiry<'a> {
+    /// Its head. It says how long the body is, where there is one.
+    pub head: &'a RequestHead,
+    /// Its body, or nothing.
+    pub body: Bytes,
+    /// Bytes that the body of the answer may have.
+    pub most: usize,
+    /// How long all of it may take, connecting included.
+    pub within: Duration,
+}
+
 impl Pool {
-    /// Sends a request that has no body, and collects the whole answer, whose body may have `most`
-    /// bytes. All of it, connecting included, has to happen `within` one time.
+    /// Sends a request, and collects the whole answer.
     ///
-    /// The request has to be one that may be sent twice: where a connection that waited turns out
-    /// to be closed, it goes out once more on a new one.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "whom, what, and two bounds that each question has of its own"
-    )]
+    /// Where a connection that waited turns out to be closed, it goes out once more on a new one.
     pub async fn ask(
         &self,
         upstream: &Upstream,
         deadlines: &Deadlines,
-        head: &RequestHead,
-        most: usize,
-        within: Duration,
+        inquiry: &Inquiry<'_>,
     ) -> Result<(ResponseHead, Bytes), NoAnswer> {
-        match timeout(within, self.insist(upstream, deadlines, head, most)).await {
+        match timeout(inquiry.within, self.insist(upstream, deadlines, inquiry)).await {
             Ok(answer) => answer,
             Err(_) => Err(NoAnswer::Timeout),
         }
@@ -55,8 +60,7 @@ impl Pool {
         &self,
         upstream: &Upstream,
         deadlines: &Deadlines,
-        head: &RequestHead,
-        most: usize,
+        inquiry: &Inquiry<'_>,
     ) -> Result<(ResponseHead, Bytes), NoAnswer> {
         let mut waiting = self.take(upstream);
         loop {
@@ -64,7 +68,7 @@ impl Pool {
                 Some(connection) => connection,
                 None => self.connect(upstream, deadlines).await?,
             };
-            match converse(&mut connection, head, most).await {
+            match converse(&mut connection, inquiry).await {
                 Ok(answer) => {
                     self.give(upstream, connection, deadlines);
                     return Ok(answer);
@@ -81,16 +85,17 @@ impl Pool {
 /// Sends the request, and reads the answer to its end.
 async fn converse(
     connection: &mut Connection,
-    head: &RequestHead,
-    most: usize,
+    inquiry: &Inquiry<'_>,
 ) -> Result<(ResponseHead, Bytes), NoAnswer> {
-    connection.begin(head, false);
+    connection.begin(inquiry.head, false);
+    connection.queue(inquiry.body.clone());
     connection.queue_end();
-    let head = final_head(connection, head.method == Method::HEAD).await?;
+    let is_head = inquiry.head.method == Method::HEAD;
+    let head = final_head(connection, is_head).await?;
     let mut body = BytesMut::new();
     loop {
         while let Some(data) = connection.data()? {
-            if body.len() + data.len() > most {
+            if body.len() + data.len() > inquiry.most {
                 return Err(NoAnswer::TooLarge);
             }
             body.extend_from_slice(&data);

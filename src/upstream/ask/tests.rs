@@ -80,7 +80,13 @@ async fn ask_within(
         protocol: Protocol::Http11,
         fields: [("Host", "a")].into_iter().collect::<Fields>(),
     };
-    let answer = pool.ask(upstream, &DEADLINES, &head, 5, within).await?;
+    let inquiry = Inquiry {
+        head: &head,
+        body: Bytes::new(),
+        most: 5,
+        within,
+    };
+    let answer = pool.ask(upstream, &DEADLINES, &inquiry).await?;
     let body = String::from_utf8(answer.1.to_vec()).unwrap();
     Ok((answer.0.status.as_u16(), body))
 }
@@ -103,6 +109,47 @@ async fn a_connection_serves_one_question_after_the_other() {
         assert_eq!(answer, (status, body.to_owned()));
     }
     assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_body_goes_up_behind_its_head() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = upstream(listener.local_addr().unwrap());
+    let pool = Pool::new();
+    // One that is copied behind the head, and one that is sent as it is.
+    for length in [5, 5000] {
+        let head = RequestHead {
+            method: Method::POST,
+            target: "/query".into(),
+            protocol: Protocol::Http11,
+            fields: [("Content-Length", length.to_string().as_str())]
+                .into_iter()
+                .collect::<Fields>(),
+        };
+        let inquiry = Inquiry {
+            head: &head,
+            body: "x".repeat(length).into(),
+            most: 5,
+            within: Duration::from_secs(5),
+        };
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let expected = format!(
+                "POST /query HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{}",
+                "x".repeat(length)
+            );
+            let mut request = vec![0; expected.len()];
+            stream.read_exact(&mut request).await.unwrap();
+            assert_eq!(String::from_utf8(request).unwrap(), expected);
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
+                .await
+                .unwrap();
+        };
+        let asking = pool.ask(&upstream, &DEADLINES, &inquiry);
+        let (answer, ()) = tokio::join!(asking, serving);
+        assert_eq!(answer.unwrap().1, "OK");
+    }
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::super::{Deadlines, Pool, Upstream};
+use super::super::{Deadlines, Inquiry, Pool, Upstream};
 use crate::message::{Fields, Protocol, RequestHead};
 
 /// Who shows an access token.
@@ -50,7 +51,13 @@ pub(super) async fn ask(
     within: Duration,
 ) -> Result<Vec<u8>, NoUser> {
     let head = question(bearer).ok_or(NoUser::Refused)?;
-    let asked = pool.ask(homeserver, deadlines, &head, LARGEST_ANSWER, within);
+    let inquiry = Inquiry {
+        head: &head,
+        body: Bytes::new(),
+        most: LARGEST_ANSWER,
+        within,
+    };
+    let asked = pool.ask(homeserver, deadlines, &inquiry);
     let (answer, body) = asked.await.map_err(|_| NoUser::Failed)?;
     match answer.status {
         StatusCode::OK => localpart(&body).ok_or(NoUser::Failed),

@@ -2,6 +2,9 @@
 
 /// The host that the one site of most tests answers for.
 pub(crate) const HOST: &str = "matrix.example.com";
+/// What [`Request::signed`] says in `Authorization`.
+pub(crate) const X_MATRIX: &str = "X-Matrix origin=a.test,key=ed25519:a,sig=\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Method, target, fields and body; bytes on demand.
 #[derive(Clone, Debug)]
@@ -44,6 +47,11 @@ impl Request {
     pub(crate) fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.into(), value.into()));
         self
+    }
+
+    /// As another server sends it, as far as anybody can tell who does not verify its signature.
+    pub(crate) fn signed(self) -> Self {
+        self.field("Authorization", X_MATRIX)
     }
 
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {

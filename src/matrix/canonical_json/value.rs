@@ -1,9 +1,11 @@
-//! Canonical JSON (appendices, "Canonical JSON").
+//! The canonical JSON of a value.
 
 use serde_json::Value;
 
+use super::write_string;
+
 /// The one spelling of a value: keys sorted, no white space.
-pub(super) fn canonical(value: &Value) -> String {
+pub fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write(value, &mut text);
     text
@@ -19,7 +21,7 @@ fn write(value: &Value, text: &mut String) {
                 if position > 0 {
                     text.push(',');
                 }
-                text.push_str(&Value::from(key.as_str()).to_string());
+                write_string(key, text);
                 text.push(':');
                 write(value, text);
             }
@@ -35,9 +37,8 @@ fn write(value: &Value, text: &mut String) {
             }
             text.push(']');
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            text.push_str(&value.to_string());
-        }
+        Value::String(string) => write_string(string, text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => text.push_str(&value.to_string()),
     }
 }
 
