@@ -6,6 +6,7 @@
 //! | decide | who asks for what, route, limits | [`request`] |
 //! | answer | documents, redirects, preflights, refusals, files | [`reply`], [`folder`] |
 //! | edge cache | public documents, from memory where that is right | [`edge_cache`] |
+//! | origin | whether that server may, by the rules | [`origin`] |
 //! | proof | the signature of a federation request | [`proof`] |
 //! | place | the process it goes to, its turn there, a connection | [`place`] |
 //! | carry | the head that goes up, and whether to try again | [`carry`] |
@@ -25,6 +26,7 @@ mod exchange;
 pub mod explain;
 mod failure;
 mod folder;
+mod origin;
 mod place;
 mod proof;
 mod record;
@@ -101,6 +103,7 @@ impl FrontDoor {
             proving: None,
             signature: None,
             would_refuse: None,
+            judged: origin::Judged::default(),
             permit: None,
             in_flight: None,
         }

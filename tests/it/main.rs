@@ -36,6 +36,8 @@ mod https_upstream;
 mod logs;
 mod long_poll;
 mod migrating;
+mod origin_lists;
+mod origin_rules;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod proxy_protocol;

@@ -34,6 +34,7 @@ pub(super) struct Entry {
     upstream_first_byte: Option<Duration>,
     signature: Option<&'static str>,
     would_refuse: Option<&'static str>,
+    rule: Option<Arc<str>>,
     user: Option<u64>,
     outcome: Outcome,
     texts: Texts,
@@ -63,7 +64,7 @@ pub(super) enum Value<'a> {
 }
 
 /// How many fields there are.
-pub(super) const FIELDS: usize = 28;
+pub(super) const FIELDS: usize = 29;
 
 /// How many of the fields stand at the head of a text line, without a name.
 pub(super) const HEAD_FIELDS: usize = 6;
@@ -93,6 +94,7 @@ impl Entry {
             upstream_first_byte: record.upstream_first_byte,
             signature: record.signature,
             would_refuse: record.would_refuse,
+            rule: record.rule.map(|(rule, _)| Arc::clone(rule)),
             user: record.user,
             outcome: record.outcome,
             texts: Texts::new(record),
@@ -130,6 +132,7 @@ impl Entry {
             upstream_first_byte: None,
             signature: None,
             would_refuse: None,
+            rule: None,
             user: None,
             outcome: Outcome::Refused(reason),
             texts: Texts::none(),
@@ -159,6 +162,7 @@ impl Entry {
             ("refused", refused.map(Text)),
             ("failed", failed.map(Text)),
             ("would_refuse", self.would_refuse.map(Text)),
+            ("rule", self.rule.as_deref().map(Text)),
             ("origin", self.texts.origin().map(Text)),
             ("signature", self.signature.map(Text)),
             ("user", self.user.map(Hash)),
