@@ -21,6 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent / "deploy" / "demo"))
 from private_federation import Client, Failed, quote  # noqa: E402
 from stranger import Stranger  # noqa: E402
+from verification import requests_are_verified_exactly_where_synapse_accepts_them  # noqa: E402, F401
 
 MEBIBYTE = 1 << 20
 
@@ -36,6 +37,8 @@ class World:
         )
         self.near.server_name = description["near"]["server_name"]
         self.far.server_name = description["far"]["server_name"]
+        # The port of the homeserver itself.
+        self.near_synapse = description["near"]["synapse"]
 
     def users(self):
         """A new user on each homeserver. The slash in the name is legal and travels in every path as %2F."""
