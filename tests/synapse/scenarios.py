@@ -22,6 +22,7 @@ sys.path.insert(0, str(HERE.parent.parent / "deploy" / "demo"))
 import origin_rules  # noqa: E402
 from private_federation import Client, Failed, quote  # noqa: E402
 from stranger import Stranger  # noqa: E402
+from verification import requests_are_verified_exactly_where_synapse_accepts_them  # noqa: E402, F401
 
 MEBIBYTE = 1 << 20
 
@@ -38,6 +39,8 @@ class World:
         for site, name in ((self.near, "near"), (self.far, "far")):
             for fact in ("server_name", "upstream", "synapse_log", "vestibule"):
                 setattr(site, fact, description[name][fact])
+        # The port of the homeserver itself.
+        self.near_synapse = description["near"]["synapse"]
 
     def users(self):
         """A new user on each homeserver. The slash in the name is legal and travels in every path as %2F."""

@@ -27,7 +27,7 @@ MAX_UPLOAD_SIZE = "8M"
 
 
 def homeservers(folder, sockets):
-    """`near` has a port in its name and is reached on it; `far` is delegated by `.well-known` and behind a unix socket."""
+    """`near` has a port in its name and wants proof; `far` is delegated by `.well-known` and behind a unix socket."""
     near_port, far_port = free_port(), free_port()
     common = {
         "max_upload_size": MAX_UPLOAD_SIZE,
@@ -39,7 +39,7 @@ def homeservers(folder, sockets):
     site = f'max_upload_size = "{MAX_UPLOAD_SIZE}"\n'
     near = Homeserver(
         f"localhost:{near_port}", folder / "near", ("localhost", near_port), f"http://127.0.0.1:{free_port()}",
-        site=site, listeners=listener(near_port, "both"), synapse=common,
+        site=site, listeners=listener(near_port, "both") + '\n[federation]\nsignatures = "enforce"\n', synapse=common,
     )
     far = Homeserver(
         "far.localhost", folder / "far", ("matrix.far.localhost", far_port), f"unix:{sockets}/synapse.sock",
@@ -77,7 +77,7 @@ def main():
         world = {
             name: {"server_name": one.server_name, "host": one.client_host, "port": one.client_port,
                    "authority": str(one.authority), "log": str(one.vestibule_log), "upstream": one.upstream,
-                   "synapse_log": str(one.synapse_log), "vestibule": str(vestibule)}
+                   "synapse_log": str(one.synapse_log), "vestibule": str(vestibule), "synapse": one.port}
             for name, one in zip(("near", "far"), pair)
         }
         (folder / "world.json").write_text(json.dumps(world))

@@ -22,6 +22,14 @@ pub struct CanonicalCheck {
     /// What has come of the name that is being read.
     name: Vec<u8>,
     is_first_name: bool,
+    /// Of the number that is being read.
+    digits: usize,
+    /// What has not come of the literal that is being read.
+    literal: &'static [u8],
+    /// What the escape that is being read belongs to: a name, or a string.
+    escaped: State,
+    /// The first of the two digits by which escapes differ.
+    high_digit: u8,
 }
 
 /// An array or an object that has not ended.
@@ -32,7 +40,7 @@ struct Open {
     names: usize,
 }
 
-/// What may come next.
+/// What may come next. One byte, since it is read and written all the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Start,
@@ -45,32 +53,20 @@ enum State {
     String,
     /// A comma, or the end of an array or object.
     AfterValue,
-    /// What remains of a literal.
-    Literal(&'static [u8]),
+    Literal,
     /// Digits, after a minus sign.
     Negative,
-    /// Further digits; so many have come.
-    Digits(usize),
-    Escape(Within),
-    /// The digits of an escape, of which some have come.
-    Unicode(Within, UnicodeEscape),
-    /// Nothing.
-    End,
-}
-
-/// What an escape belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Within {
-    Name,
-    String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum UnicodeEscape {
+    /// Further digits.
+    Digits,
+    /// What follows a backslash.
+    Escape,
+    /// The digits of an escape: `00`, and two that differ.
     FirstZero,
     SecondZero,
-    High,
-    Low(u8),
+    HighDigit,
+    LowDigit,
+    /// Nothing.
+    End,
 }
 
 impl Default for CanonicalCheck {
@@ -82,6 +78,10 @@ impl Default for CanonicalCheck {
             names: Vec::new(),
             name: Vec::new(),
             is_first_name: true,
+            digits: 0,
+            literal: b"",
+            escaped: State::String,
+            high_digit: 0,
         }
     }
 }
@@ -99,29 +99,31 @@ impl CanonicalCheck {
     }
 
     fn advance(&mut self, piece: &[u8]) -> Option<()> {
-        let mut rest = piece;
+        let (mut state, mut rest) = (self.state, piece);
         while let Some((&byte, after)) = rest.split_first() {
-            rest = match self.state {
+            (state, rest) = match state {
                 State::Name => self.name(rest)?,
                 State::String => self.string(rest)?,
-                State::Digits(count) => self.digits(rest, count)?,
+                State::Digits => self.digits(rest)?,
                 State::AfterValue => self.after_value(byte, after)?,
-                state @ (State::Start
-                | State::Value
-                | State::FirstElement
+                State::Value => self.value(byte, after)?,
+                State::FirstElement if byte != b']' => self.value(byte, after)?,
+                State::FirstElement
+                | State::Start
                 | State::FirstName
                 | State::NextName
                 | State::Colon
-                | State::Literal(_)
+                | State::Literal
                 | State::Negative
-                | State::Escape(_)
-                | State::Unicode(..)
-                | State::End) => {
-                    self.state = self.next(state, byte)?;
-                    after
-                }
+                | State::Escape
+                | State::FirstZero
+                | State::SecondZero
+                | State::HighDigit
+                | State::LowDigit
+                | State::End => (self.next(state, byte)?, after),
             };
         }
+        self.state = state;
         Some(())
     }
 
@@ -130,38 +132,64 @@ impl CanonicalCheck {
         match (state, byte) {
             (State::Start, b'{') => self.enter(true),
             (State::FirstElement, b']') | (State::FirstName, b'}') => self.leave(),
-            (State::Value | State::FirstElement, _) => self.value(byte),
             (State::FirstName | State::NextName, b'"') => {
                 self.is_first_name = state == State::FirstName;
                 Some(State::Name)
             }
             (State::Colon, b':') => Some(State::Value),
-            (State::Literal(expected), _) => match expected.split_first()? {
-                (&next, []) if next == byte => Some(State::AfterValue),
-                (&next, rest) if next == byte => Some(State::Literal(rest)),
-                _ => None,
-            },
-            (State::Negative, b'1'..=b'9') => Some(State::Digits(1)),
-            (State::Escape(within), _) => self.escape(within, byte),
-            (State::Unicode(within, escape), _) => self.unicode(within, escape, byte),
+            (State::Literal, _) => {
+                let (next, rest) = self.literal.split_first()?;
+                self.literal = rest;
+                let is_over = rest.is_empty();
+                (*next == byte).then_some(if is_over { State::AfterValue } else { state })
+            }
+            (State::Negative, b'1'..=b'9') => {
+                self.digits = 1;
+                Some(State::Digits)
+            }
+            (State::Escape, _) => self.escape(byte),
+            (State::FirstZero, b'0') => Some(State::SecondZero),
+            (State::SecondZero, b'0') => Some(State::HighDigit),
+            (State::HighDigit, b'0' | b'1') => {
+                self.high_digit = byte - b'0';
+                Some(State::LowDigit)
+            }
+            (State::LowDigit, _) => self.low_digit(byte),
             _ => None,
         }
     }
 
-    fn value(&mut self, byte: u8) -> Option<State> {
-        match byte {
-            b'"' => Some(State::String),
-            b'{' => self.enter(true),
-            b'[' => self.enter(false),
+    #[inline]
+    fn value<'p>(&mut self, byte: u8, after: &'p [u8]) -> Option<(State, &'p [u8])> {
+        let state = match byte {
+            b'"' => State::String,
+            b'{' => {
+                let state = self.enter(true)?;
+                if let [b'"', after @ ..] = after {
+                    self.is_first_name = true;
+                    return Some((State::Name, after));
+                }
+                state
+            }
+            b'[' => self.enter(false)?,
             // What follows it is looked at as what follows a value.
-            b'0' => Some(State::AfterValue),
-            b'1'..=b'9' => Some(State::Digits(1)),
-            b'-' => Some(State::Negative),
-            b't' => Some(State::Literal(b"rue")),
-            b'f' => Some(State::Literal(b"alse")),
-            b'n' => Some(State::Literal(b"ull")),
-            _ => None,
-        }
+            b'0' => State::AfterValue,
+            b'1'..=b'9' => {
+                self.digits = 1;
+                State::Digits
+            }
+            b'-' => State::Negative,
+            b't' | b'f' | b'n' => {
+                self.literal = match byte {
+                    b't' => b"rue",
+                    b'f' => b"alse",
+                    _ => b"ull",
+                };
+                State::Literal
+            }
+            _ => return None,
+        };
+        Some((state, after))
     }
 
     fn enter(&mut self, is_object: bool) -> Option<State> {
@@ -188,78 +216,86 @@ impl CanonicalCheck {
         })
     }
 
-    fn after_value<'p>(&mut self, byte: u8, after: &'p [u8]) -> Option<&'p [u8]> {
+    #[inline]
+    fn after_value<'p>(&mut self, byte: u8, after: &'p [u8]) -> Option<(State, &'p [u8])> {
         let is_object = self.open.last()?.is_object;
-        self.state = match (byte, is_object) {
-            (b',', true) => {
-                // The usual way on, without a detour.
-                if let Some((b'"', after)) = after.split_first() {
-                    self.is_first_name = false;
-                    self.state = State::Name;
-                    return Some(after);
-                }
-                State::NextName
+        match (byte, is_object, after) {
+            (b',', true, [b'"', after @ ..]) => {
+                self.is_first_name = false;
+                Some((State::Name, after))
             }
-            (b',', false) => State::Value,
-            (b'}', true) | (b']', false) => self.leave()?,
-            _ => return None,
-        };
-        Some(after)
+            (b',', true, _) => Some((State::NextName, after)),
+            (b',', false, [value, after @ ..]) => self.value(*value, after),
+            (b',', false, []) => Some((State::Value, after)),
+            (b'}', true, _) | (b']', false, _) => Some((self.leave()?, after)),
+            _ => None,
+        }
     }
 
-    fn digits<'p>(&mut self, piece: &'p [u8], count: usize) -> Option<&'p [u8]> {
+    #[inline]
+    fn digits<'p>(&mut self, piece: &'p [u8]) -> Option<(State, &'p [u8])> {
         let more = piece
             .iter()
             .take_while(|byte| byte.is_ascii_digit())
             .count();
-        let count = count + more;
         let rest = piece.get(more..)?;
-        self.state = if rest.is_empty() {
-            State::Digits(count)
-        } else {
-            State::AfterValue
-        };
-        (count <= MOST_DIGITS).then_some(rest)
+        self.digits += more;
+        if self.digits > MOST_DIGITS {
+            return None;
+        }
+        match rest {
+            [byte, after @ ..] => self.after_value(*byte, after),
+            [] => Some((State::Digits, rest)),
+        }
     }
 
-    fn string<'p>(&mut self, piece: &'p [u8]) -> Option<&'p [u8]> {
-        let (_, rest) = piece.split_at_checked(plain_run(piece))?;
-        let Some((special, after)) = rest.split_first() else {
-            return Some(rest);
-        };
-        self.state = match special {
-            b'"' => State::AfterValue,
-            b'\\' => State::Escape(Within::String),
-            _ => return None,
-        };
-        Some(after)
+    #[inline]
+    fn string<'p>(&mut self, piece: &'p [u8]) -> Option<(State, &'p [u8])> {
+        let mut piece = piece;
+        loop {
+            let (_, rest) = piece.split_at_checked(plain_run(piece))?;
+            match rest {
+                [b'"', byte, after @ ..] => return self.after_value(*byte, after),
+                [b'"'] => return Some((State::AfterValue, &[])),
+                [
+                    b'\\',
+                    b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't',
+                    after @ ..,
+                ] => piece = after,
+                [b'\\', after @ ..] => {
+                    self.escaped = State::String;
+                    return Some((State::Escape, after));
+                }
+                [] => return Some((State::String, rest)),
+                _ => return None,
+            }
+        }
     }
 
-    fn name<'p>(&mut self, piece: &'p [u8]) -> Option<&'p [u8]> {
+    #[inline]
+    fn name<'p>(&mut self, piece: &'p [u8]) -> Option<(State, &'p [u8])> {
         let (plain, rest) = piece.split_at_checked(plain_run(piece))?;
         if self.names.len() + self.name.len() + plain.len() > MOST_NAMES {
             return None;
         }
-        match rest.split_first() {
-            Some((b'"', after)) => {
+        match rest {
+            [b'"', after @ ..] => {
                 self.end_name(plain)?;
-                if let [b':', b'"', after @ ..] = after {
-                    self.state = State::String;
-                    return Some(after);
+                match after {
+                    [b':', value, after @ ..] => self.value(*value, after),
+                    _ => Some((State::Colon, after)),
                 }
-                self.state = State::Colon;
-                Some(after)
             }
-            Some((b'\\', after)) => {
+            [b'\\', after @ ..] => {
                 self.name.extend_from_slice(plain);
-                self.state = State::Escape(Within::Name);
-                Some(after)
+                self.escaped = State::Name;
+                Some((State::Escape, after))
             }
-            Some(_) => None,
-            None => {
+            [] => {
                 self.name.extend_from_slice(plain);
-                Some(rest)
+                Some((State::Name, rest))
             }
+            _ => None,
         }
     }
 
@@ -267,12 +303,16 @@ impl CanonicalCheck {
     fn end_name(&mut self, part: &[u8]) -> Option<()> {
         let start = self.open.last()?.names;
         let last = self.names.get(start..)?;
-        // Bytes of UTF-8 have the order of the characters, which is Python's.
-        let is_next = if self.name.is_empty() {
-            part > last
+        let part = if self.name.is_empty() {
+            part
         } else {
             self.name.extend_from_slice(part);
-            &*self.name > last
+            &self.name
+        };
+        // Bytes of UTF-8 have the order of the characters, which is Python's.
+        let is_next = match (part, last) {
+            ([byte, ..], [other, ..]) if byte != other => byte > other,
+            _ => part > last,
         };
         if !is_next && !self.is_first_name {
             return None;
@@ -286,7 +326,7 @@ impl CanonicalCheck {
         Some(())
     }
 
-    fn escape(&mut self, within: Within, byte: u8) -> Option<State> {
+    fn escape(&mut self, byte: u8) -> Option<State> {
         let character = match byte {
             b'"' | b'\\' => byte,
             b'b' => 0x8,
@@ -294,40 +334,28 @@ impl CanonicalCheck {
             b'n' => b'\n',
             b'r' => b'\r',
             b't' => b'\t',
-            b'u' => return Some(State::Unicode(within, UnicodeEscape::FirstZero)),
+            b'u' => return Some(State::FirstZero),
             _ => return None,
         };
-        Some(self.escaped(within, character))
+        Some(self.end_escape(character))
     }
 
-    /// An escape with digits: of a control character that has no shorter one.
-    fn unicode(&mut self, within: Within, escape: UnicodeEscape, byte: u8) -> Option<State> {
-        let next = match (escape, byte) {
-            (UnicodeEscape::FirstZero, b'0') => UnicodeEscape::SecondZero,
-            (UnicodeEscape::SecondZero, b'0') => UnicodeEscape::High,
-            (UnicodeEscape::High, b'0' | b'1') => UnicodeEscape::Low((byte - b'0') << 4),
-            (UnicodeEscape::Low(high), b'0'..=b'9' | b'a'..=b'f') => {
-                let low = if byte < b'a' {
-                    byte - b'0'
-                } else {
-                    byte - b'a' + 10
-                };
-                let character = high | low;
-                let has_shorter = matches!(character, 0x8 | 0x9 | 0xa | 0xc | 0xd);
-                return (!has_shorter).then(|| self.escaped(within, character));
-            }
+    /// The end of an escape with digits: of a control character that has no shorter one.
+    fn low_digit(&mut self, byte: u8) -> Option<State> {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
             _ => return None,
         };
-        Some(State::Unicode(within, next))
+        let character = self.high_digit << 4 | digit;
+        let has_shorter = matches!(character, 0x8 | 0x9 | 0xa | 0xc | 0xd);
+        (!has_shorter).then(|| self.end_escape(character))
     }
 
-    fn escaped(&mut self, within: Within, character: u8) -> State {
-        match within {
-            Within::Name => {
-                self.name.push(character);
-                State::Name
-            }
-            Within::String => State::String,
+    fn end_escape(&mut self, character: u8) -> State {
+        if self.escaped == State::Name {
+            self.name.push(character);
         }
+        self.escaped
     }
 }

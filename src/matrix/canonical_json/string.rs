@@ -34,42 +34,47 @@ fn write_escape(character: char, text: &mut String) {
     }
 }
 
-/// Words that are looked at one by one before it pays to look at blocks: most strings end within them.
-const WORDS: usize = 4;
-
 /// How many bytes at the beginning stand for themselves within a string: no quote, backslash or control character is
 /// among them.
 #[inline]
 pub(super) fn plain_run(bytes: &[u8]) -> usize {
     let (words, tail) = bytes.as_chunks::<8>();
-    for (position, word) in words.iter().take(WORDS).enumerate() {
+    // Most strings end within the first words.
+    for (position, word) in words.iter().take(8).enumerate() {
         let special = specials(u64::from_le_bytes(*word));
         if special != 0 {
             return position * 8 + first(special);
         }
     }
-    if words.len() <= WORDS {
-        let plain = tail.iter().take_while(|byte| !is_special(**byte)).count();
-        return words.len() * 8 + plain;
+    if words.len() > 8 {
+        return long_plain_run(bytes);
     }
-    long_plain_run(bytes)
+    let plain = tail.iter().take_while(|byte| !is_special(**byte)).count();
+    words.len() * 8 + plain
 }
 
-/// The same by blocks that the compiler compares in vector registers.
+/// The same by blocks, which the compiler compares in vector registers.
 #[inline(never)]
 fn long_plain_run(bytes: &[u8]) -> usize {
-    let (blocks, tail) = bytes.as_chunks::<64>();
+    let (blocks, _) = bytes.as_chunks::<64>();
     let has_special = |block: &[u8; 64]| {
-        block
-            .iter()
-            .fold(false, |any, &byte| any | is_special(byte))
+        let specials = block.iter().map(|&byte| u8::from(is_special(byte)));
+        specials.fold(0, |any, special| any | special) != 0
     };
     let plain = blocks
         .iter()
         .take_while(|block| !has_special(block))
-        .count();
-    let last = blocks.get(plain).map_or(tail, |block| block.as_slice());
-    plain * 64 + last.iter().take_while(|byte| !is_special(**byte)).count()
+        .count()
+        * 64;
+    let (words, tail) = bytes.get(plain..).unwrap_or_default().as_chunks::<8>();
+    for (position, word) in words.iter().enumerate() {
+        let special = specials(u64::from_le_bytes(*word));
+        if special != 0 {
+            return plain + position * 8 + first(special);
+        }
+    }
+    let last = tail.iter().take_while(|byte| !is_special(**byte)).count();
+    plain + words.len() * 8 + last
 }
 
 #[inline]
@@ -80,14 +85,13 @@ const fn is_special(byte: u8) -> bool {
 /// The high bit of each special byte, and perhaps of bytes after the first one.
 #[inline]
 const fn specials(word: u64) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let quotes = word ^ u64::from_ne_bytes([b'"'; 8]);
-    let backslashes = word ^ u64::from_ne_bytes([b'\\'; 8]);
-    let quote = quotes.wrapping_sub(ONES) & !quotes;
-    let backslash = backslashes.wrapping_sub(ONES) & !backslashes;
-    let control = word.wrapping_sub(u64::from_ne_bytes([0x20; 8])) & !word;
-    (quote | backslash | control) & HIGH
+    // A quote is the space with another bit, so with that bit turned it is what follows the control characters.
+    let turned = word ^ u64::from_ne_bytes([b'"' ^ b' '; 8]);
+    let quote_or_control = turned.wrapping_sub(u64::from_ne_bytes([b' ' + 1; 8]));
+    let backslash =
+        (word ^ u64::from_ne_bytes([b'\\'; 8])).wrapping_sub(u64::from_ne_bytes([1; 8]));
+    (quote_or_control | backslash) & !word & HIGH
 }
 
 /// The position of the first byte whose high bit is set, in the order of memory.

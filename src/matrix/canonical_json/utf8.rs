@@ -21,7 +21,7 @@ impl Utf8 {
                 return false;
             }
         }
-        let Err(error) = str::from_utf8(piece) else {
+        let Err(error) = simdutf8::compat::from_utf8(piece) else {
             return true;
         };
         let begun = piece.get(error.valid_up_to()..).unwrap_or_default();

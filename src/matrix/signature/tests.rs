@@ -89,7 +89,7 @@ fn requests_are_verified_exactly_where_synapse_accepts_them() {
         assert_eq!(verification.finish(), case.expected(), "{}", case.name);
         judged += 1;
     }
-    assert!(judged > 400, "only {judged} cases");
+    assert!(judged > 380, "only {judged} cases");
 }
 
 /// Without a body that is kept, what is not canonical is unknown, and nothing else changes.
