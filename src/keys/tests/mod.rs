@@ -117,7 +117,8 @@ struct Asked {
 impl Asked {
     fn new(server: &str, number: u8) -> Self {
         let signature = "A".repeat(86);
-        let header = format!("X-Matrix origin=\"{server}\",key=\"k\",sig=\"{signature}\"");
+        let header =
+            format!("X-Matrix origin=\"{server}\",key=\"ed25519:{number}\",sig=\"{signature}\"");
         let Credentials::Clear(x_matrix) = credentials([header.as_bytes()]) else {
             panic!("{header} is clear");
         };
