@@ -54,7 +54,7 @@ impl Names {
             upstream_connect: None,
             upstream_first_byte: Some(Duration::from_micros(11_007)),
             origin: Some(&self.origin),
-            is_verified: true,
+            signature: Some("verified"),
             would_refuse: None,
             rule: None,
             user: None,

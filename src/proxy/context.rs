@@ -9,6 +9,7 @@ use http::StatusCode;
 use super::failure::Trouble;
 use super::origin::Judged;
 use super::place::Placing;
+use super::proof::Proving;
 use crate::listen::Place;
 use crate::matrix::Credentials;
 use crate::matrix::endpoint::Endpoint;
@@ -44,6 +45,10 @@ pub(super) struct RequestContext {
     pub bytes_out: u64,
     /// Set once something went wrong.
     pub trouble: Option<Trouble>,
+    /// A signature that is being verified.
+    pub proving: Option<Box<Proving>>,
+    /// What came of it.
+    pub signature: Option<&'static str>,
     /// Why it would have been refused, where that is only tried.
     pub would_refuse: Option<Refusal>,
     /// What the rules for origins have said.

@@ -46,6 +46,7 @@ use arc_swap::ArcSwap;
 use self::context::RequestContext;
 use self::edge_cache::EdgeCache;
 use self::waiting::Held;
+use crate::keys::ServerKeys;
 use crate::policy::BodyCount;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
@@ -62,6 +63,7 @@ pub struct FrontDoor {
     requests: AtomicU64,
     held: Held,
     users: Users,
+    keys: Arc<ServerKeys>,
     edge_cache: EdgeCache,
 }
 
@@ -70,6 +72,7 @@ impl FrontDoor {
     /// `seed` keeps the request ids of different runs apart.
     pub fn new(snapshot: Arc<ArcSwap<Snapshot>>, telemetry: Arc<Telemetry>, seed: u64) -> Self {
         let users = Users::new(DEFAULT_TOKENS, telemetry.clone());
+        let keys = Arc::new(ServerKeys::new(&snapshot.load().keys, telemetry.clone()));
         Self {
             snapshot,
             telemetry,
@@ -77,6 +80,7 @@ impl FrontDoor {
             requests: AtomicU64::new(0),
             held: Held::default(),
             users,
+            keys,
             edge_cache: EdgeCache::new(),
         }
     }
@@ -96,6 +100,8 @@ impl FrontDoor {
             status: None,
             bytes_out: 0,
             trouble: None,
+            proving: None,
+            signature: None,
             would_refuse: None,
             judged: origin::Judged::default(),
             permit: None,

@@ -43,7 +43,6 @@ pub(super) fn judge(
 }
 
 /// Judges a request again, now that it is proven who sends it.
-#[expect(dead_code, reason = "called where signatures are verified")]
 pub(super) fn judge_verified(ctx: &mut RequestContext) -> Result<(), Refusal> {
     let (Some((rules, listener)), Some(identity)) = (ctx.judged.again.take(), ctx.identity.take())
     else {

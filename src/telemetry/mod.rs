@@ -219,14 +219,6 @@ impl Telemetry {
             .with([list], |gauge| gauge.set(is_current.into()));
     }
 
-    /// Something came of the signature of a federation request.
-    pub fn signature(&self, result: &'static str) {
-        self.metrics
-            .families
-            .signatures
-            .with([result], prometheus::IntCounter::inc);
-    }
-
     /// A request waits until the guard is dropped; `state` is `queued` or `held`.
     pub fn request_waits(&self, state: &'static str) -> InFlightGuard {
         let family = &self.metrics.families.requests_waiting;

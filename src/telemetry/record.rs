@@ -62,8 +62,8 @@ pub struct AccessRecord<'a> {
     pub upstream_first_byte: Option<Duration>,
     /// Who says to send this federation request.
     pub origin: Option<&'a ServerName>,
-    /// Whether the signature has proven that.
-    pub is_verified: bool,
+    /// What came of its signature; `verified` where that has proven it, none where nobody looked.
+    pub signature: Option<&'static str>,
     /// Why it would have been refused, where a rule is only tried.
     pub would_refuse: Option<&'static str>,
     /// The rule for origins that decided, or would have, and what it did.

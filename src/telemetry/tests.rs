@@ -55,7 +55,7 @@ fn finish(telemetry: &Telemetry, method: &Method, status: u16, outcome: Outcome)
         upstream_connect: None,
         upstream_first_byte: Some(Duration::from_millis(20)),
         origin: None,
-        is_verified: false,
+        signature: None,
         would_refuse: None,
         rule: None,
         user: None,

@@ -45,6 +45,7 @@ mod python_clients;
 mod redirects;
 mod reload;
 mod routes;
+mod signatures;
 mod sites;
 mod smuggling;
 mod starting;

@@ -50,7 +50,7 @@ fn finish(telemetry: &Telemetry, parent: Option<&str>) {
         upstream_connect: None,
         upstream_first_byte: None,
         origin: None,
-        is_verified: false,
+        signature: None,
         would_refuse: None,
         rule: None,
         user: None,
