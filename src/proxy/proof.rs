@@ -5,10 +5,9 @@
 
 use bytes::Bytes;
 
-use super::Engine;
 use super::context::{Identity, RequestContext};
 use super::failure::Problem;
-use super::origin;
+use super::{Engine, origin};
 use crate::keys::Asking;
 use crate::matrix::signature::{SignedRequest, Verdict, Verification, VerifyKey, WhyUnknown};
 use crate::matrix::{Credentials, XMatrix};
@@ -35,12 +34,13 @@ impl Proving {
 
 /// Whether the signature of a request is to be verified.
 pub(super) fn concerns(ctx: &RequestContext) -> bool {
-    // An operation that the table does not know may be one that the homeserver knows.
-    let is_signed =
-        |i: &Identity| i.endpoint.carries_x_matrix || i.credentials != Credentials::None;
     let identity = ctx.identity.as_ref();
     ctx.snapshot.federation.signatures >= Signatures::Verify
-        && identity.is_some_and(|i| is_signed(i) && i.site.is_some())
+        && identity.is_some_and(|i| i.site.is_some() && is_signed(i))
+}
+
+fn is_signed(identity: &Identity) -> bool {
+    identity.endpoint.carries_x_matrix || identity.credentials != Credentials::None
 }
 
 /// Begins to verify the signature of a request that this [`concerns`]. What has no body is done

@@ -42,12 +42,12 @@ impl Metrics {
             let is_proven = record.signature == Some("verified") || is_believed;
             self.talkers.count(origin.as_str(), is_proven);
         }
+        if let Some(result) = record.signature {
+            self.families.signatures.with([result], IntCounter::inc);
+        }
         if let Some((rule, result)) = record.rule {
             let labels = [rule, result.as_str()];
             self.families.origin_rules.with(labels, IntCounter::inc);
-        }
-        if let Some(result) = record.signature {
-            self.families.signatures.with([result], IntCounter::inc);
         }
         if let Some(reason) = record.would_refuse {
             self.families.dry_run.with([reason], IntCounter::inc);
