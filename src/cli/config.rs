@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{Exit, Terminal, load, synapse_files, tell};
 use crate::config::{self, AdminAddress, Config, Diagnostics};
+use crate::runtime::check_lists;
 use crate::synapse::{Fault, Kind, Remark, lint};
 
 /// What to do with configurations.
@@ -88,6 +89,17 @@ fn check(
             return Ok(Exit::Usage);
         }
     };
+    // Not before what is wrong with the configuration itself is told.
+    if let Err(problem) = check_lists(&config) {
+        if as_json {
+            let problem = json!({ "message": problem.to_string() });
+            let report = json!({ "ok": false, "problems": [problem] });
+            writeln!(terminal.out, "{report:#}")?;
+        } else {
+            writeln!(terminal.err, "error: {problem}")?;
+        }
+        return Ok(Exit::Usage);
+    }
     let remarks = if synapse.is_empty() {
         Vec::new()
     } else {

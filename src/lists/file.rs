@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::{Content, Found};
 use crate::listen::Settling;
@@ -13,45 +14,60 @@ use crate::matrix::server_list;
 /// The most bytes of a list.
 pub(super) const LARGEST: usize = 8 << 20;
 
-/// A file that is looked at from time to time.
-pub(super) struct WatchedFile<'a> {
-    path: &'a Path,
-    settling: Settling,
-    /// Whether what it holds could be read when it was read last.
-    is_good: Result<(), String>,
+/// A list in a file, which is looked at from time to time.
+#[derive(Debug)]
+pub struct FileSource {
+    path: PathBuf,
+    looked: Mutex<Looked>,
 }
 
-impl<'a> WatchedFile<'a> {
-    /// A file that has just been read.
-    pub(super) fn new(path: &'a Path) -> Self {
+/// What is known of a file.
+#[derive(Debug)]
+struct Looked {
+    settling: Settling,
+    /// Whether it was a list when it was read last.
+    verdict: Result<(), String>,
+}
+
+impl FileSource {
+    /// The list in the file at `path`.
+    pub fn new(path: &Path) -> Self {
         Self {
-            path,
-            settling: Settling::new(stamp(path)),
-            is_good: Ok(()),
+            path: path.to_owned(),
+            // Before it is read, so that no change is missed.
+            looked: Mutex::new(Looked {
+                settling: Settling::new(stamp(path)),
+                verdict: Ok(()),
+            }),
         }
+    }
+
+    /// Reads the file; the text of an error names it.
+    pub(super) fn read(&self) -> Result<Content, String> {
+        let path = self.path.display();
+        let text = contents(&self.path).map_err(|error| format!("cannot read {path}: {error}"))?;
+        let patterns = server_list::parse(&text);
+        Ok(Content {
+            patterns: patterns.map_err(|error| format!("{path} is no list of servers: {error}"))?,
+            ..Content::default()
+        })
     }
 
     /// Reads the file where it has changed, and nobody writes to it any more.
-    pub(super) fn look(&mut self) -> Result<Found, String> {
-        if !self.settling.has_changed(stamp(self.path)) {
-            return self.is_good.clone().map(|()| Found::Same);
+    pub(super) fn look(&self) -> Result<Found, String> {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !looked.settling.has_changed(stamp(&self.path)) {
+            return looked.verdict.clone().map(|()| Found::Same);
         }
-        let read = read(self.path);
-        self.is_good = read.as_ref().map(drop).map_err(Clone::clone);
+        let read = self.read();
+        looked.verdict = read.as_ref().map(drop).map_err(Clone::clone);
         read.map(Found::New)
     }
-}
 
-/// Reads the file; the text of an error names it.
-pub(super) fn read(path: &Path) -> Result<Content, String> {
-    let text =
-        contents(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let patterns = server_list::parse(&text);
-    Ok(Content {
-        patterns: patterns
-            .map_err(|error| format!("{} is no list of servers: {error}", path.display()))?,
-        ..Content::default()
-    })
+    /// Tells this file from others.
+    pub(super) fn identity(&self) -> String {
+        self.path.display().to_string()
+    }
 }
 
 fn contents(path: &Path) -> io::Result<Vec<u8>> {

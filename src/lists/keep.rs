@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::file::WatchedFile;
 use super::{Content, Found, List, Noted, Source, copy};
 use crate::policy::origin_rules::Names;
 use crate::telemetry::Telemetry;
@@ -24,42 +23,41 @@ pub struct Asking {
     pub homeserver: Option<Arc<Upstream>>,
 }
 
-/// Looks at a list for as long as it is polled; `changed` is called when it names others.
-pub async fn keep(list: Arc<List>, asking: Asking, telemetry: Arc<Telemetry>, changed: impl Fn()) {
+/// Looks at a list for as long as it is polled; `put` is called whenever it may name others.
+pub async fn keep(list: Arc<List>, asking: Asking, telemetry: Arc<Telemetry>, put: impl Fn(&List)) {
     let settings = &list.settings;
-    let mut file = match &settings.source {
-        Source::File(path) => Some(WatchedFile::new(path)),
-        Source::Url(_) | Source::Room(_) => None,
-    };
     let mut copied = None;
+    // It may have changed since somebody else kept it.
+    put(&list);
     tell(&list, &telemetry);
     tokio::time::sleep(list.first_wait(SystemTime::now())).await;
     loop {
-        let found = match (&settings.source, &mut file) {
-            (Source::File(_), Some(file)) => file.look(),
-            (Source::File(_), None) => Ok(Found::Same),
-            (Source::Url(source), _) => {
-                let etag = list.state().etag.clone();
-                source.look(etag.as_deref()).await
-            }
-            (Source::Room(source), _) => source.look(&asking).await,
-        };
+        let found = look(&list, &asking).await;
         let now = SystemTime::now();
-        if let (Ok(Found::New(content)), None) = (&found, &file) {
+        if let Ok(Found::New(content)) = &found {
             list.copy(content, now, &mut copied);
         }
         let noted = list.note(found, now);
         telemetry.list_read(&settings.name, noted.result);
         log(&list, &noted);
-        if noted.names_others {
-            changed();
-        }
+        put(&list);
         tell(&list, &telemetry);
         let wait = match noted.result {
             "failed" => settings.refresh.min(RETRY),
             _ => settings.refresh,
         };
         tokio::time::sleep(wait).await;
+    }
+}
+
+async fn look(list: &List, asking: &Asking) -> Result<Found, String> {
+    match &list.settings.source {
+        Source::File(source) => source.look(),
+        Source::Url(source) => {
+            let etag = list.state().etag.clone();
+            source.look(etag.as_deref()).await
+        }
+        Source::Room(source) => source.look(asking).await,
     }
 }
 
@@ -73,8 +71,11 @@ impl List {
         })
     }
 
-    /// Writes the copy, unless the one that is there says about the same.
+    /// Writes the copy of what is not on this machine, unless the one that is there says about the same.
     fn copy(&self, content: &Content, now: SystemTime, copied: &mut Option<SystemTime>) {
+        if matches!(self.settings.source, Source::File(_)) {
+            return;
+        }
         let age = copied.and_then(|copied| now.duration_since(copied).ok());
         let names: Names = content.patterns.iter().cloned().collect();
         let is_same = names == *self.state().names;

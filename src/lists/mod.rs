@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use crate::matrix::ServerPattern;
 use crate::policy::origin_rules::Names;
 
+pub use file::FileSource;
 pub use keep::{Asking, keep};
 pub use room::RoomSource;
 pub use url::UrlSource;
@@ -41,7 +42,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub enum Source {
     /// In a file.
-    File(PathBuf),
+    File(FileSource),
     /// On a web server.
     Url(UrlSource),
     /// In a Matrix room.
@@ -107,8 +108,6 @@ enum Found {
 struct Noted {
     /// The word for it in metrics.
     result: &'static str,
-    /// Whether other names are in force now.
-    names_others: bool,
     /// Whether people have not been told of the problem.
     is_new_problem: bool,
 }
@@ -122,8 +121,8 @@ impl List {
             settings,
         };
         match &list.settings.source {
-            Source::File(path) => {
-                let content = file::read(path)?;
+            Source::File(source) => {
+                let content = source.read()?;
                 list.note(Ok(Found::New(content)), SystemTime::now());
             }
             Source::Url(_) | Source::Room(_) => {
@@ -181,15 +180,15 @@ impl List {
             }
         };
         drop(state);
+        self.settle(now);
         Noted {
             result,
-            names_others: self.settle(now),
             is_new_problem,
         }
     }
 
-    /// Puts in force what may be at `now`; says whether that is something else.
-    fn settle(&self, now: SystemTime) -> bool {
+    /// Puts in force what may be at `now`.
+    fn settle(&self, now: SystemTime) {
         let mut state = self.state();
         let age = state.read.map(|read| now.duration_since(read));
         let is_fresh = age.is_some_and(|age| age.unwrap_or_default() <= self.settings.max_age);
@@ -198,11 +197,10 @@ impl List {
         } else {
             Arc::default()
         };
-        if *in_force == *state.in_force {
-            return false;
+        // Who has it need not be told of the same.
+        if *in_force != *state.in_force {
+            state.in_force = in_force;
         }
-        state.in_force = in_force;
-        true
     }
 }
 
@@ -234,7 +232,7 @@ impl Source {
     /// Tells a list from another one of the same name.
     fn identity(&self) -> String {
         match self {
-            Self::File(path) => path.display().to_string(),
+            Self::File(source) => source.identity(),
             Self::Url(source) => source.identity(),
             Self::Room(source) => source.identity(),
         }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -38,7 +39,7 @@ const MOST_GLOBS: usize = 1_000;
 const LARGEST_ALIAS: usize = 64 << 10;
 const LONGEST_TOKEN: usize = 4 << 10;
 /// Synapse may have to look for much.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A policy room.
 #[derive(Debug)]
@@ -118,7 +119,7 @@ impl RoomSource {
         target: &str,
         token: &str,
         most: usize,
-    ) -> Result<bytes::Bytes, String> {
+    ) -> Result<Bytes, String> {
         let mut fields = Fields::default();
         fields.push("Host", &*self.site);
         fields.push("Authorization", format!("Bearer {token}"));
@@ -138,7 +139,7 @@ impl RoomSource {
         let homeserver = homeserver.ok_or("the site is not there")?;
         let inquiry = Inquiry {
             head: &head,
-            body: bytes::Bytes::new(),
+            body: Bytes::new(),
             most,
             within: TIMEOUT,
         };
@@ -198,8 +199,8 @@ fn content(state: &[u8]) -> Result<Content, String> {
 fn pattern(entity: &Value) -> Option<ServerPattern> {
     match ServerPattern::of_entity(entity.as_str()?).ok()? {
         ServerPattern::All => None,
-        ServerPattern::Glob(glob) if !glob.names_somebody() => None,
-        pattern => Some(pattern),
+        ServerPattern::Glob(glob) => glob.names_somebody().then_some(ServerPattern::Glob(glob)),
+        pattern @ (ServerPattern::One(_) | ServerPattern::Below(_)) => Some(pattern),
     }
 }
 

@@ -1,7 +1,6 @@
 use std::fs;
 use std::path::Path;
 
-use super::file::WatchedFile;
 use super::*;
 
 fn settings(source: Source, folder: &Path) -> Settings {
@@ -37,7 +36,10 @@ fn content(names: &[&str]) -> Content {
 fn a_file_is_read_when_it_has_changed_and_kept_while_it_is_bad() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deny.txt");
-    let open = || List::open(settings(Source::File(path.clone()), folder.path()));
+    let open = || {
+        let source = Source::File(FileSource::new(&path));
+        List::open(settings(source, folder.path()))
+    };
     let problem = open().unwrap_err();
     assert!(problem.contains("cannot read"), "{problem}");
     fs::write(&path, "a b\n").unwrap();
@@ -47,17 +49,18 @@ fn a_file_is_read_when_it_has_changed_and_kept_while_it_is_bad() {
     fs::write(&path, "a.example\n").unwrap();
     let list = open().unwrap();
     assert_eq!(list.report().entries, 1);
-    let mut file = WatchedFile::new(&path);
-    let now = SystemTime::now();
-    let mut look = || {
-        let first = list.note(file.look(), now);
-        assert!(!first.names_others, "read at first sight");
-        list.note(file.look(), now)
+    let Source::File(file) = &list.settings.source else {
+        panic!("it is a file");
+    };
+    let look = || {
+        let before = list.names();
+        list.note(file.look(), SystemTime::now());
+        assert!(Arc::ptr_eq(&before, &list.names()), "read at first sight");
+        list.note(file.look(), SystemTime::now())
     };
     assert_eq!(look().result, "same");
     fs::write(&path, "a.example\nb.example\n").unwrap();
-    let noted = look();
-    assert!(noted.names_others && noted.result == "changed");
+    assert_eq!(look().result, "changed");
     assert_eq!(list.report().entries, 2);
 
     fs::write(&path, "oh no\n").unwrap();
@@ -68,8 +71,9 @@ fn a_file_is_read_when_it_has_changed_and_kept_while_it_is_bad() {
     fs::remove_file(&path).unwrap();
     assert!(look().is_new_problem);
     fs::write(&path, "c.example\n").unwrap();
-    assert!(look().names_others);
-    assert_eq!(list.report().problem, None);
+    assert_eq!(look().result, "changed");
+    let report = list.report();
+    assert_eq!((report.entries, report.problem), (1, None));
 }
 
 #[test]
@@ -104,8 +108,7 @@ fn what_is_too_old_stays_or_names_nobody() {
         assert_eq!(list.report().entries, 1);
         list.note(failed(), hours(1));
         assert_eq!(list.report().entries, 1);
-        let noted = list.note(failed(), hours(2));
-        assert_eq!(noted.names_others, is_closed);
+        list.note(failed(), hours(2));
         assert_eq!(list.report().entries, usize::from(!is_closed));
         list.note(Ok(Found::Same), hours(3));
         assert_eq!(list.report().entries, 1);

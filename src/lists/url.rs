@@ -156,12 +156,10 @@ fn is_signed(text: &[u8], signature: &[u8], key: &[u8; 32]) -> bool {
 
 /// The error with nothing of what somebody else wrote.
 fn without_text(error: &InvalidServerList) -> String {
-    match error {
-        InvalidServerList::Entry { place, number, .. } => {
-            format!("{place} {number} names no server")
-        }
-        other => other.to_string(),
+    if let InvalidServerList::Entry { place, number, .. } = error {
+        return format!("{place} {number} names no server");
     }
+    error.to_string()
 }
 
 /// An error with what lies behind it, which is what says anything.

@@ -117,22 +117,18 @@ impl Glob {
         // Where the last `*` is, and up to where it stands for the text.
         let mut star: Option<(usize, usize)> = None;
         while let Some(letter) = text.get(at) {
-            match pattern.get(place) {
-                Some(b'*') => {
-                    star = Some((place, at));
-                    place += 1;
-                }
-                Some(wanted) if *wanted == b'?' || wanted == letter => {
-                    at += 1;
-                    place += 1;
-                }
-                _ => {
-                    let Some((star_place, star_end)) = star else {
-                        return false;
-                    };
-                    star = Some((star_place, star_end + 1));
-                    (place, at) = (star_place + 1, star_end + 1);
-                }
+            let wanted = pattern.get(place);
+            if wanted == Some(&b'*') {
+                star = Some((place, at));
+                place += 1;
+            } else if wanted.is_some_and(|wanted| *wanted == b'?' || wanted == letter) {
+                at += 1;
+                place += 1;
+            } else if let Some((star_place, star_end)) = star {
+                star = Some((star_place, star_end + 1));
+                (place, at) = (star_place + 1, star_end + 1);
+            } else {
+                return false;
             }
         }
         let rest = pattern.get(place..).unwrap_or_default();

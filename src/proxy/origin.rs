@@ -6,6 +6,7 @@ use super::context::{Identity, RequestContext};
 use crate::matrix::Credentials;
 use crate::policy::origin_rules::{Answer, Decision, OriginRules, Question, Refused};
 use crate::policy::{Refusal, Signatures};
+use crate::route::Action;
 use crate::telemetry::RuleResult;
 
 /// What the rules have said of a request.
@@ -19,20 +20,23 @@ pub(super) struct Judged {
     again: Option<(Arc<OriginRules>, Arc<str>)>,
 }
 
-/// Judges a request by what it claims, before anything else is done for it.
+/// Judges a request that goes upstream by what it claims, before anything else is done for it.
 pub(super) fn judge(
+    action: &Action<'_>,
     identity: &Identity,
     listener: &Arc<str>,
     ctx: &mut RequestContext,
 ) -> Result<(), Refusal> {
-    if identity.credentials == Credentials::None {
+    let goes_up = matches!(action, Action::Homeserver(_) | Action::Upstream(..));
+    if !goes_up || identity.credentials == Credentials::None {
         return Ok(());
     }
     check_destination(identity, ctx)?;
-    let rules = ctx.snapshot.origin_rules.load_full();
+    let rules = ctx.snapshot.origin_rules.load();
     if rules.are_none() {
         return Ok(());
     }
+    let rules = Arc::clone(&rules);
     ask(&rules, identity, listener, ctx)?;
     ctx.judged.again = Some((rules, listener.clone()));
     Ok(())

@@ -99,13 +99,7 @@ pub(super) fn decide(
     if let Action::Upstream(_, mount) | Action::Folder(_, mount) = &action {
         identity.route = Some(Name::Configured(route_name(mount)));
     }
-    let judged = match &action {
-        Action::Homeserver(_) | Action::Upstream(..) => {
-            origin::judge(&identity, &facts.listener.name, ctx)
-        }
-        _ => Ok(()),
-    };
-    let step = match judged {
+    let step = match origin::judge(&action, &identity, &facts.listener.name, ctx) {
         Ok(()) => act(&action, head, &seen, ctx, &identity),
         Err(refusal) => Step::Refuse(refusal),
     };

@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use super::NotInForce;
 use super::authorities::{private_roots, system_roots};
-use crate::config::{Config, ListSource, OriginList, WhenStale};
-use crate::lists::{Asking, List, RoomSource, Settings, Source, UrlSource, keep};
+use crate::config::{Config, HttpUrl, ListSource, OriginList, WhenStale};
+use crate::lists::{Asking, FileSource, List, RoomSource, Settings, Source, UrlSource, keep};
 use crate::matrix::ServerName;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
@@ -80,11 +80,16 @@ impl Lists {
                 deadlines: snapshot.deadlines,
                 homeserver,
             };
-            let (snapshot, kept) = (snapshot.clone(), list.clone());
-            let changed = move || put(&snapshot, &kept);
-            watches.spawn(keep(list.clone(), asking, telemetry.clone(), changed));
+            let snapshot = snapshot.clone();
+            let put = move |list: &List| put(&snapshot, list);
+            watches.spawn(keep(list.clone(), asking, telemetry.clone(), put));
         }
     }
+}
+
+/// Whether every list of a configuration can be read, as far as nobody has to be asked for that.
+pub fn check_lists(config: &Config) -> Result<(), NotInForce> {
+    Lists::of(config, None).map(drop)
 }
 
 /// Puts the lists of a configuration into its rules, as far as they can be read without asking
@@ -95,8 +100,10 @@ pub fn read_lists(config: &Config, snapshot: &Snapshot) -> Result<(), NotInForce
 }
 
 fn put(snapshot: &Snapshot, list: &List) {
-    let rules = &snapshot.origin_rules;
-    rules.rcu(|rules| rules.with_list(list.name(), &list.names()));
+    let (rules, names) = (&snapshot.origin_rules, list.names());
+    if !rules.load().has_list(list.name(), &names) {
+        rules.rcu(|rules| rules.with_list(list.name(), &names));
+    }
 }
 
 fn open(written: &OriginList, config: &Config, folder: PathBuf) -> Result<List, NotInForce> {
@@ -119,7 +126,7 @@ fn open(written: &OriginList, config: &Config, folder: PathBuf) -> Result<List, 
 
 fn source(written: &OriginList, config: &Config) -> Result<Source, String> {
     Ok(match &written.source {
-        ListSource::File { file } => Source::File(file.to_path_buf()),
+        ListSource::File { file } => Source::File(FileSource::new(file)),
         ListSource::Url {
             url,
             ca,
@@ -134,7 +141,7 @@ fn source(written: &OriginList, config: &Config) -> Result<Source, String> {
             let source = UrlSource::new(url.as_str(), roots).map_err(|e| e.to_string())?;
             Source::Url(match public_key {
                 Some(key) => {
-                    let signature_url = signature_url.as_ref().map(|url| url.as_str());
+                    let signature_url = signature_url.as_ref().map(HttpUrl::as_str);
                     source.signed(key.as_str(), signature_url)
                 }
                 None => source,

@@ -52,7 +52,7 @@ pub use self::certificate_list::certificate_rows;
 pub use self::certificates::{NoCertificates, certificate_names, pem_files};
 pub use self::config_file::ConfigFile;
 pub use self::engine::NoEngine;
-pub use self::lists::read_lists;
+pub use self::lists::{check_lists, read_lists};
 pub use self::offers::NoOffer;
 pub use self::reload::Reloaded;
 pub use self::service::Word;

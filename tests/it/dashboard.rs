@@ -187,6 +187,7 @@ const DEPLOYMENT: &str = r#"
 [federation]
 signatures = "enforce"
 dry_run = true
+rules = [{ name = "tried", action = "deny", origins = ["*"], dry_run = true }]
 [timeouts]
 hold = "1s"
 [[workers]]

@@ -320,6 +320,10 @@ async fn a_file_takes_effect_when_it_changes_and_stays_when_it_is_bad() {
     assert!(refused.is_ok(), "{refused:?}");
     assert_eq!(status(&vestibule, &profile("a.spam.example")).await, 403);
     assert_eq!(status(&vestibule, &profile("192.0.2.1")).await, 403);
+    // What changes just before a reload is taken up all the same.
+    fs::write(&path, "more.example\n*.spam.example\n").unwrap();
+    vestibule.reload(&more).unwrap();
+    becomes("more.example", 403).await;
     fs::write(&path, "").unwrap();
     becomes("a.spam.example", 200).await;
     eventually("the mistake is mended", async || is_current().await == "1").await;

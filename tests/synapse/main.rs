@@ -204,6 +204,7 @@ scenarios! {
     an_invite_crosses_the_federation
     media_crosses_the_federation
     messages_go_both_ways
+    no_spelling_passes_an_allow_list
     requests_are_verified_exactly_where_synapse_accepts_them
     synapse_sees_the_address_of_the_client
     the_sso_redirect_does_not_loop

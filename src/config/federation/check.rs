@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::{Federation, ListSource, OriginList, OriginRule, Permission, Signatures, WhenStale};
 use crate::config::Config;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::span::Span;
+use crate::config::span::{Span, Spanned};
+use crate::matrix::ServerName;
 
 /// A request asks them one after the other.
 const MOST_RULES: usize = 256;
@@ -83,7 +84,7 @@ fn without_signatures(federation: &Federation) -> Vec<Diagnostic> {
         let rules = federation.rules.iter().map(|rule| rule.name.span());
         let strangers = [&federation.strangers, &federation.ip_literals].into_iter();
         let strangers = strangers.filter(|permission| ***permission == Permission::Deny);
-        let mut places = rules.chain(strangers.map(|permission| permission.span()));
+        let mut places = rules.chain(strangers.map(Spanned::span));
         if let Some(place) = places.next() {
             let problem = Diagnostic::new("with signatures = \"off\" no rule is asked", place);
             problems.push(problem.help("leave `signatures` out, or write \"enforce\""));
@@ -140,7 +141,7 @@ fn unknown_sites(rule: &OriginRule, config: &Config) -> Vec<Diagnostic> {
         .filter(|site| !names().any(|name| *name == ***site));
     unknown
         .map(|site| {
-            let known: Vec<&str> = names().map(|name| name.as_str()).collect();
+            let known: Vec<&str> = names().map(ServerName::as_str).collect();
             let problem = Diagnostic::new(format!("there is no site \"{site}\""), site.span());
             problem.help(format!("the sites are {}", known.join(", ")))
         })

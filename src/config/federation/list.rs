@@ -64,7 +64,7 @@ pub enum ListSource {
     /// On a web server.
     Url {
         /// An `https://` address that has such a file, 8 MiB at most. It is asked for again with
-        /// its ETag.
+        /// its `ETag`.
         #[schemars(example = "https://lists.example.org/deny.txt")]
         url: Spanned<HttpUrl>,
         /// A PEM file with the authorities that vouch for that address, instead of the system's.

@@ -177,6 +177,12 @@ impl OriginRules {
         rules
     }
 
+    /// Whether the list called `name` holds these very names.
+    pub fn has_list(&self, name: &str, names: &Arc<Names>) -> bool {
+        let mut lists = self.lists.iter();
+        lists.any(|list| *list.name == *name && Arc::ptr_eq(&list.names, names))
+    }
+
     /// What is said to have decided: every rule's name, and those of what decides where none does.
     pub fn names_of_rules(&self) -> impl Iterator<Item = &str> {
         let rules = self.rules.iter().map(|rule| &*rule.name);

@@ -114,8 +114,8 @@ families! {
     /// Requests that would have been refused, were it not for `dry_run`, by reason.
     dry_run: IntCounter ["reason"] = "vestibule_dry_run_refusals_total";
     /// Federation requests on which a rule for origins decided, by rule and what it did: "allowed",
-    /// "refused", or "would_refuse" where it is only tried. Where no rule does, "strangers",
-    /// "ip_literals" and "ambiguous" decide.
+    /// "refused", or `would_refuse` where it is only tried. Where no rule does, `strangers`,
+    /// `ip_literals` and `ambiguous` decide.
     origin_rules: IntCounter ["rule", "result"] = "vestibule_origin_rules_total";
     /// Names in a list of servers.
     list_entries: IntGauge ["list"] = "vestibule_list_entries";
