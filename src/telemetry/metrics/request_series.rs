@@ -4,6 +4,7 @@ use http::StatusCode;
 use prometheus::{Histogram, IntCounter};
 
 use super::{Metrics, NONE};
+use crate::telemetry::origins::OriginFigures;
 use crate::telemetry::record::{AccessRecord, Outcome, method_label};
 
 /// The children that a request of one (site, class, method, status, upstream)
@@ -40,7 +41,8 @@ impl Metrics {
         if let Some(origin) = record.origin {
             let is_believed = record.outcome == Outcome::Served && record.status != 401;
             let is_proven = record.is_verified || is_believed;
-            self.talkers.count(origin.as_str(), is_proven);
+            let figures = OriginFigures::of(record);
+            self.talkers.count(origin.as_str(), is_proven, &figures);
         }
         if let Some(reason) = record.would_refuse {
             self.families.dry_run.with([reason], IntCounter::inc);
