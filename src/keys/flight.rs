@@ -77,9 +77,10 @@ impl Flights {
         if let Some(landing) = under_way.get(&wanted.server) {
             return Start::UnderWay(landing.clone());
         }
-        let most = match wanted.has_keys {
-            true => settings.lookups,
-            false => settings.lookups - settings.lookups / 4,
+        let most = if wanted.has_keys {
+            settings.lookups
+        } else {
+            settings.lookups - settings.lookups / 4
         };
         if under_way.len() >= most {
             return Start::Refused(NoKey::Busy);

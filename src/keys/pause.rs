@@ -27,18 +27,19 @@ impl Pause {
     pub(super) fn after(reason: NoKey, has_keys: bool, before: Option<&Self>, now: u64) -> Self {
         let before = before.filter(|before| now.saturating_sub(before.until) < REMEMBERED);
         let times = before.map_or(0, |before| before.times.saturating_add(1));
-        let first = match reason {
+        let (first, longest) = match reason {
             // It says nothing of the server, and the homeserver may be back soon.
-            NoKey::Failed => 5 * SECOND,
+            NoKey::Failed => (5 * SECOND, 5 * SECOND),
             // The homeserver goes on asking, and may have the key by then.
-            NoKey::Late => 15 * SECOND,
-            _ if has_keys => 15 * SECOND,
-            _ => 60 * SECOND,
+            NoKey::Late => (15 * SECOND, LONGEST),
+            NoKey::Absent | NoKey::Rejected | NoKey::Address | NoKey::Busy | NoKey::NotPinned => {
+                (60 * SECOND, LONGEST)
+            }
         };
-        let longest = match reason {
-            NoKey::Failed => first,
-            _ if has_keys => LONGEST_OF_KNOWN,
-            _ => LONGEST,
+        let (first, longest) = if has_keys {
+            (first.min(15 * SECOND), longest.min(LONGEST_OF_KNOWN))
+        } else {
+            (first, longest)
         };
         let length = first.saturating_mul(1 << times.min(10)).min(longest);
         Self {

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use http::StatusCode;
 
 use super::failure::Trouble;
+use super::origin::Judged;
 use super::place::Placing;
+use super::proof::Proving;
 use crate::listen::Place;
 use crate::matrix::Credentials;
 use crate::matrix::endpoint::Endpoint;
@@ -43,8 +45,14 @@ pub(super) struct RequestContext {
     pub bytes_out: u64,
     /// Set once something went wrong.
     pub trouble: Option<Trouble>,
+    /// A signature that is being verified.
+    pub proving: Option<Box<Proving>>,
+    /// What came of it.
+    pub signature: Option<&'static str>,
     /// Why it would have been refused, where that is only tried.
     pub would_refuse: Option<Refusal>,
+    /// What the rules for origins have said.
+    pub judged: Judged,
     /// The request's place among those of its address.
     pub permit: Option<Place>,
     /// Counts the request as in flight, from when its class is known.

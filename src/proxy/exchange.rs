@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use super::carry::Replay;
 use super::context::RequestContext;
 use super::failure::Problem;
-use super::response;
+use super::{proof, response};
 use crate::listen::{Downstream, Fault, Idle};
 use crate::upstream::{Broken, Connection, Progress};
 
@@ -126,12 +126,19 @@ impl Exchange<'_> {
         sent: &mut Replay,
         ctx: &mut RequestContext,
     ) -> Result<(), Problem> {
-        if let Some(data) = data {
-            ctx.look_at_body(&data)?;
-            sent.keep(&data);
-            self.upstream.queue(data);
+        let mut data = data.unwrap_or_default();
+        ctx.look_at_body(&data)?;
+        if let Some(proving) = &mut ctx.proving {
+            data = proving.pass(data);
         }
-        if self.downstream.is_body_over() {
+        let is_over = self.downstream.is_body_over();
+        if is_over {
+            let held = proof::end(ctx)?;
+            data = joined(data, held);
+        }
+        sent.keep(&data);
+        self.upstream.queue(data);
+        if is_over {
             self.is_sending = false;
             self.upstream.queue_end();
         }
@@ -169,6 +176,17 @@ impl Exchange<'_> {
             ctx.bytes_out += self.downstream.send(data).await?;
         }
         Ok(self.upstream.is_body_over())
+    }
+}
+
+/// Two pieces as one: there is room for one.
+fn joined(first: Bytes, second: Bytes) -> Bytes {
+    if first.is_empty() {
+        second
+    } else if second.is_empty() {
+        first
+    } else {
+        [first, second].concat().into()
     }
 }
 

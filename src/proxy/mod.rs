@@ -6,6 +6,7 @@
 //! | decide | who asks for what, route, limits | [`request`] |
 //! | answer | documents, redirects, preflights, refusals, files | [`reply`], [`folder`] |
 //! | edge cache | public documents, from memory where that is right | [`edge_cache`] |
+//! | origin | whether that server may, by the rules | [`origin`] |
 //! | proof | the signature of a federation request | [`proof`] |
 //! | place | the process it goes to, its turn there, a connection | [`place`] |
 //! | carry | the head that goes up, and whether to try again | [`carry`] |
@@ -25,6 +26,7 @@ mod exchange;
 pub mod explain;
 mod failure;
 mod folder;
+mod origin;
 mod place;
 mod proof;
 mod record;
@@ -44,6 +46,7 @@ use arc_swap::ArcSwap;
 use self::context::RequestContext;
 use self::edge_cache::EdgeCache;
 use self::waiting::Held;
+use crate::keys::ServerKeys;
 use crate::policy::BodyCount;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
@@ -60,6 +63,7 @@ pub struct FrontDoor {
     requests: AtomicU64,
     held: Held,
     users: Users,
+    keys: Arc<ServerKeys>,
     edge_cache: EdgeCache,
 }
 
@@ -68,6 +72,7 @@ impl FrontDoor {
     /// `seed` keeps the request ids of different runs apart.
     pub fn new(snapshot: Arc<ArcSwap<Snapshot>>, telemetry: Arc<Telemetry>, seed: u64) -> Self {
         let users = Users::new(DEFAULT_TOKENS, telemetry.clone());
+        let keys = Arc::new(ServerKeys::new(&snapshot.load().keys, telemetry.clone()));
         Self {
             snapshot,
             telemetry,
@@ -75,6 +80,7 @@ impl FrontDoor {
             requests: AtomicU64::new(0),
             held: Held::default(),
             users,
+            keys,
             edge_cache: EdgeCache::new(),
         }
     }
@@ -94,7 +100,10 @@ impl FrontDoor {
             status: None,
             bytes_out: 0,
             trouble: None,
+            proving: None,
+            signature: None,
             would_refuse: None,
+            judged: origin::Judged::default(),
             permit: None,
             in_flight: None,
         }

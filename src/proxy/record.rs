@@ -145,7 +145,12 @@ pub(super) fn write(
         upstream_first_byte: forward.and_then(|f| f.first_byte),
         user: telemetry.user_hash(|| affinity::sender(head, ctx)),
         origin: identity.and_then(|i| i.caller().name()),
-        is_verified: identity.is_some_and(|i| i.verified_origin.is_some()),
+        signature: ctx.signature,
+        rule: ctx
+            .judged
+            .rule
+            .as_ref()
+            .map(|(rule, result)| (rule, *result)),
         would_refuse: ctx.would_refuse.map(|refusal| Answer::from(refusal).reason),
         outcome: match (ctx.trouble, answer) {
             (Some(Trouble::Refused(_)), Some(answer)) => Outcome::Refused(answer.reason),

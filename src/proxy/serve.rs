@@ -52,10 +52,7 @@ impl App for Engine {
             Step::Forward if edge_cache::concerns(ctx) => {
                 Box::pin(edge_cache::serve(self, &head, downstream, ctx)).await
             }
-            Step::Forward => match proof::begin(self, ctx) {
-                Ok(()) => carry(self, &head, downstream, ctx).await,
-                Err(problem) => Err(problem),
-            },
+            Step::Forward => forward(self, &head, downstream, ctx).await,
             Step::Answer(reply) => reply.send(downstream, ctx).await,
             Step::Refuse(refusal) => Err(refusal.into()),
             // Boxed for the same reason.
@@ -71,6 +68,21 @@ impl App for Engine {
     async fn tunnel(&self, session: ServerSession, shutdown: &watch::Receiver<bool>) {
         self.tunnels.serve(session, shutdown).await;
     }
+}
+
+/// Sends a request to the upstream, once it is clear that it may go there.
+async fn forward(
+    engine: &Engine,
+    head: &RequestHead,
+    downstream: &mut Downstream,
+    ctx: &mut super::RequestContext,
+) -> Result<(), Problem> {
+    if proof::concerns(ctx) {
+        let is_body_over = downstream.is_body_over();
+        // Boxed for the same reason.
+        Box::pin(proof::begin(engine, head, is_body_over, ctx)).await?;
+    }
+    carry(engine, head, downstream, ctx).await
 }
 
 /// Tells the client of trouble, as far as it can still be told.

@@ -89,6 +89,7 @@ fn federation(written: &config::Federation) -> Federation {
             config::Signatures::Verify => Signatures::Verify,
             config::Signatures::Enforce => Signatures::Enforce,
         },
+        most_kept: usize::try_from(written.rewritten_body_size.bytes()).unwrap_or(usize::MAX),
         dry_run: written.dry_run,
     }
 }

@@ -61,6 +61,8 @@ pub struct Snapshot {
 pub struct Federation {
     /// What their signatures are taken for.
     pub signatures: Signatures,
+    /// Bytes of a body that are kept so that it can be verified though it is not canonical JSON.
+    pub most_kept: usize,
     /// Whether what would be refused is only counted.
     pub dry_run: bool,
 }

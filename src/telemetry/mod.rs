@@ -35,7 +35,7 @@ pub use origins::{Origin, OriginFigures};
 pub use otlp::{TraceError, TraceSettings};
 pub use overview::{ClassTraffic, Counted, OpenConnections, Overview};
 pub use recent::{Trouble, recent_troubles};
-pub use record::{AccessRecord, Name, Outcome};
+pub use record::{AccessRecord, Name, Outcome, RuleResult};
 
 use access_log::{AccessLog, Lost};
 use metrics::Metrics;
@@ -199,12 +199,26 @@ impl Telemetry {
         gauge.map(InFlightGuard::new)
     }
 
-    /// Something came of the signature of a federation request.
-    pub fn signature(&self, result: &'static str) {
-        self.metrics
-            .families
-            .signatures
-            .with([result], prometheus::IntCounter::inc);
+    /// A try to read the list of servers called `list`; `result` is a fixed word.
+    pub fn list_read(&self, list: &str, result: &'static str) {
+        let family = &self.metrics.families.list_reads;
+        family.with([list, result], count);
+    }
+
+    /// So many names are in `list`, which was read last at `unix_seconds`; whether the last try
+    /// to read it succeeded.
+    pub fn list_state(&self, list: &str, entries: usize, unix_seconds: i64, is_current: bool) {
+        let families = &self.metrics.families;
+        let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+        families
+            .list_entries
+            .with([list], |gauge| gauge.set(entries));
+        families
+            .list_read_time
+            .with([list], |gauge| gauge.set(unix_seconds));
+        families
+            .list_current
+            .with([list], |gauge| gauge.set(is_current.into()));
     }
 
     /// A request waits until the guard is dropped; `state` is `queued` or `held`.

@@ -43,7 +43,7 @@ impl OriginFigures {
         let waits = [record.queued, record.held];
         Self {
             requests: 1,
-            verified: record.is_verified.into(),
+            verified: (record.signature == Some("verified")).into(),
             refused: matches!(record.outcome, Outcome::Refused(_)).into(),
             failed: matches!(record.outcome, Outcome::Failed(_)).into(),
             bytes_in: record.bytes_in,

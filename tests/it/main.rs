@@ -36,6 +36,8 @@ mod https_upstream;
 mod logs;
 mod long_poll;
 mod migrating;
+mod origin_lists;
+mod origin_rules;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod proxy_protocol;
@@ -43,6 +45,7 @@ mod python_clients;
 mod redirects;
 mod reload;
 mod routes;
+mod signatures;
 mod sites;
 mod smuggling;
 mod starting;

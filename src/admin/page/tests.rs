@@ -33,6 +33,7 @@ fn status() -> Status {
             ..CertificateRow::default()
         }],
         certificates_error: None,
+        lists: Vec::new(),
         connections: connections(),
         traffic: traffic(),
         origins: vec![OriginRow {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use self::keys::{KeyId, Keys, PinnedKey, PublicKey};
 use super::section::Section;
 use super::span::Spanned;
+use super::value::ByteSize;
 
 pub use list::{ListSource, OriginList, WhenStale};
 pub use rule::{OriginAnswer, OriginRule, Permission};
@@ -23,6 +24,10 @@ pub struct Federation {
     /// What the signature of a request is taken for, with which a server proves that it is the
     /// one that sends it.
     pub signatures: Signatures,
+    /// The largest body that is verified though its sender did not write it as canonical JSON,
+    /// which Synapse and most others do: it is kept in memory until its end, and what was signed is
+    /// made of it. What is larger passes with `"verify"`, and does not with `"enforce"`.
+    pub rewritten_body_size: ByteSize,
     /// Whether nothing is refused, and it is only counted and logged what would have been: for a
     /// try of rules and of `signatures` on a running server.
     pub dry_run: bool,
@@ -68,6 +73,7 @@ impl Default for Federation {
     fn default() -> Self {
         Self {
             signatures: Signatures::Observe,
+            rewritten_body_size: ByteSize::kibibytes(1024),
             dry_run: false,
             strangers: Permission::Allow.into(),
             ip_literals: Permission::Allow.into(),
@@ -84,6 +90,7 @@ impl Federation {
         let default = Self::default();
         let federation = Self {
             signatures: section.or("signatures", default.signatures),
+            rewritten_body_size: section.or("rewritten_body_size", default.rewritten_body_size),
             dry_run: section.or("dry_run", default.dry_run),
             strangers: section.or("strangers", default.strangers),
             ip_literals: section.or("ip_literals", default.ip_literals),

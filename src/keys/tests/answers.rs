@@ -14,8 +14,8 @@ fn signed(server: &str, keys: &[u8], old: &[u8], valid_until: u64) -> Map<String
     published.document()
 }
 
-#[tokio::test]
-async fn what_the_server_itself_has_not_signed_is_no_key() {
+/// Documents without the key 1 of `a.test`, and what is said of them.
+fn forged() -> Vec<(&'static str, Map<String, Value>, NoKey)> {
     let until = now() + HOUR;
     let good = signed("a.test", &[1], &[], until);
     let changed = |pointer: &str, value: Value| {
@@ -28,7 +28,7 @@ async fn what_the_server_itself_has_not_signed_is_no_key() {
     renamed.insert("server_name".to_owned(), "a.test".into());
     let mut signed_by_another = good.clone();
     signed_by_another.insert("signatures".to_owned(), of_another["signatures"].clone());
-    for (name, document, expected) in [
+    vec![
         ("of another server", of_another, NoKey::Absent),
         ("renamed", renamed, NoKey::Rejected),
         ("signed by another", signed_by_another, NoKey::Rejected),
@@ -68,7 +68,12 @@ async fn what_the_server_itself_has_not_signed_is_no_key() {
             changed("/verify_keys", json!([])),
             NoKey::Absent,
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn what_the_server_itself_has_not_signed_is_no_key() {
+    for (name, document, expected) in forged() {
         let asker = Asker::new().await;
         let answer = json!({ "server_keys": [document] }).to_string();
         asker.stub.answers(200, &answer);

@@ -131,24 +131,24 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>, mut opened: watch::Re
 impl Shared {
     fn answer(&self, query: &Value) -> String {
         let all = self.documents.lock().unwrap();
-        let mut found = Vec::new();
-        for (server, keys) in query["server_keys"].as_object().unwrap() {
+        let query = query["server_keys"].as_object().unwrap();
+        let found = query.iter().flat_map(|(server, keys)| {
             let keys = keys.as_object().unwrap();
-            assert!(
-                keys.values()
-                    .all(|one| one["minimum_valid_until_ts"].is_u64())
-            );
-            for document in all.get(server).into_iter().flatten() {
-                let has = |id: &String| {
-                    ["verify_keys", "old_verify_keys"]
-                        .iter()
-                        .any(|of| document[*of].get(id).is_some())
-                };
-                if keys.is_empty() || keys.keys().any(has) {
-                    found.push(Value::from(document.clone()));
-                }
-            }
-        }
-        json!({ "server_keys": found }).to_string()
+            let documents = all.get(server).into_iter().flatten();
+            documents.filter(|document| has_any(document, keys))
+        });
+        json!({ "server_keys": found.collect::<Vec<_>>() }).to_string()
     }
+}
+
+/// Whether the document has any of these keys, the old ones among them; all have none.
+fn has_any(document: &Map<String, Value>, keys: &Map<String, Value>) -> bool {
+    let has = |id: &String| {
+        let mut places = ["verify_keys", "old_verify_keys"].into_iter();
+        places.any(|place| document[place].get(id).is_some())
+    };
+    for criteria in keys.values() {
+        assert!(criteria["minimum_valid_until_ts"].is_u64(), "{criteria}");
+    }
+    keys.is_empty() || keys.keys().any(has)
 }

@@ -53,11 +53,8 @@ impl Published<'_> {
             )
         };
         let signatures: Map<_, _> = self.keys.iter().map(sign).collect();
-        let mut document = unsigned;
-        document["signatures"] = json!({ self.server: signatures });
-        match document {
-            Value::Object(document) => document,
-            _ => unreachable!("it was made as an object"),
-        }
+        let mut document = unsigned.as_object().unwrap().clone();
+        document.insert("signatures".to_owned(), json!({ self.server: signatures }));
+        document
     }
 }

@@ -32,8 +32,9 @@ pub(super) struct Entry {
     held: Option<Duration>,
     upstream_connect: Option<Duration>,
     upstream_first_byte: Option<Duration>,
-    is_verified: bool,
+    signature: Option<&'static str>,
     would_refuse: Option<&'static str>,
+    rule: Option<Arc<str>>,
     user: Option<u64>,
     outcome: Outcome,
     texts: Texts,
@@ -63,7 +64,7 @@ pub(super) enum Value<'a> {
 }
 
 /// How many fields there are.
-pub(super) const FIELDS: usize = 28;
+pub(super) const FIELDS: usize = 29;
 
 /// How many of the fields stand at the head of a text line, without a name.
 pub(super) const HEAD_FIELDS: usize = 6;
@@ -91,8 +92,9 @@ impl Entry {
             held: record.held,
             upstream_connect: record.upstream_connect,
             upstream_first_byte: record.upstream_first_byte,
-            is_verified: record.is_verified,
+            signature: record.signature,
             would_refuse: record.would_refuse,
+            rule: record.rule.map(|(rule, _)| Arc::clone(rule)),
             user: record.user,
             outcome: record.outcome,
             texts: Texts::new(record),
@@ -128,8 +130,9 @@ impl Entry {
             held: None,
             upstream_connect: None,
             upstream_first_byte: None,
-            is_verified: false,
+            signature: None,
             would_refuse: None,
+            rule: None,
             user: None,
             outcome: Outcome::Refused(reason),
             texts: Texts::none(),
@@ -159,8 +162,9 @@ impl Entry {
             ("refused", refused.map(Text)),
             ("failed", failed.map(Text)),
             ("would_refuse", self.would_refuse.map(Text)),
+            ("rule", self.rule.as_deref().map(Text)),
             ("origin", self.texts.origin().map(Text)),
-            ("proven", self.is_verified.then_some(Text("yes"))),
+            ("signature", self.signature.map(Text)),
             ("user", self.user.map(Hash)),
             ("upstream", self.upstream.as_deref().map(Text)),
             ("group", self.group.map(Text)),

@@ -52,8 +52,9 @@ impl Names {
             upstream_connect: Some(Duration::from_micros(420)),
             upstream_first_byte: Some(Duration::from_micros(11_007)),
             origin: Some(&self.origin),
-            is_verified: true,
+            signature: Some("verified"),
             would_refuse: None,
+            rule: None,
             user: Some(0x0123_4567_89ab_cdef),
             outcome: Outcome::Served,
             user_agent: Some(b"Synapse/1.150.0 \"q\""),
@@ -70,14 +71,14 @@ fn line(entry: &Entry, format: LogFormat) -> String {
 #[test]
 fn text_has_a_short_head_and_named_fields() {
     let entry = Entry::new(&Names::new().record());
-    insta::assert_snapshot!(line(&entry, LogFormat::Text), @r#"2026-11-18T11:06:40.042Z 198.51.100.7 PUT 200 /_matrix/federation/v1/send/{txnId} 12.345ms site=example.com class=federation_send origin=remote.example:8448 proven=yes user=0123456789abcdef upstream=main group=client_reader placed_by=key held_ms=1500.000 connect_ms=0.420 first_byte_ms=11.007 bytes_in=5120 bytes_out=12 listener=*:443 protocol=HTTP/2 tls=TLSv1.3 request_id=01hx user_agent="Synapse/1.150.0 \"q\"""#);
+    insta::assert_snapshot!(line(&entry, LogFormat::Text), @r#"2026-11-18T11:06:40.042Z 198.51.100.7 PUT 200 /_matrix/federation/v1/send/{txnId} 12.345ms site=example.com class=federation_send origin=remote.example:8448 signature=verified user=0123456789abcdef upstream=main group=client_reader placed_by=key held_ms=1500.000 connect_ms=0.420 first_byte_ms=11.007 bytes_in=5120 bytes_out=12 listener=*:443 protocol=HTTP/2 tls=TLSv1.3 request_id=01hx user_agent="Synapse/1.150.0 \"q\"""#);
 }
 
 #[test]
 fn json_has_the_same_fields() {
     let entry = Entry::new(&Names::new().record());
     let line = line(&entry, LogFormat::Json);
-    insta::assert_snapshot!(line, @r#"{"time":"2026-11-18T11:06:40.042Z","client":"198.51.100.7","method":"PUT","status":200,"endpoint":"/_matrix/federation/v1/send/{txnId}","duration_ms":12.345,"site":"example.com","class":"federation_send","origin":"remote.example:8448","proven":"yes","user":"0123456789abcdef","upstream":"main","group":"client_reader","placed_by":"key","held_ms":1500.000,"connect_ms":0.420,"first_byte_ms":11.007,"bytes_in":5120,"bytes_out":12,"listener":"*:443","protocol":"HTTP/2","tls":"TLSv1.3","request_id":"01hx","user_agent":"Synapse/1.150.0 \"q\""}"#);
+    insta::assert_snapshot!(line, @r#"{"time":"2026-11-18T11:06:40.042Z","client":"198.51.100.7","method":"PUT","status":200,"endpoint":"/_matrix/federation/v1/send/{txnId}","duration_ms":12.345,"site":"example.com","class":"federation_send","origin":"remote.example:8448","signature":"verified","user":"0123456789abcdef","upstream":"main","group":"client_reader","placed_by":"key","held_ms":1500.000,"connect_ms":0.420,"first_byte_ms":11.007,"bytes_in":5120,"bytes_out":12,"listener":"*:443","protocol":"HTTP/2","tls":"TLSv1.3","request_id":"01hx","user_agent":"Synapse/1.150.0 \"q\""}"#);
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(value["duration_ms"], 12.345);
 }
@@ -121,8 +122,9 @@ fn failures_are_named_and_other_fields_left_out() {
         upstream_connect: None,
         upstream_first_byte: None,
         origin: None,
-        is_verified: false,
+        signature: None,
         would_refuse: None,
+        rule: None,
         user: None,
         tls_version: None,
         user_agent: None,

@@ -40,9 +40,16 @@ impl Metrics {
         self.count_placement(record, site, class);
         if let Some(origin) = record.origin {
             let is_believed = record.outcome == Outcome::Served && record.status != 401;
-            let is_proven = record.is_verified || is_believed;
             let figures = OriginFigures::of(record);
+            let is_proven = figures.verified > 0 || is_believed;
             self.talkers.count(origin.as_str(), is_proven, &figures);
+        }
+        if let Some(result) = record.signature {
+            self.families.signatures.with([result], IntCounter::inc);
+        }
+        if let Some((rule, result)) = record.rule {
+            let labels = [rule, result.as_str()];
+            self.families.origin_rules.with(labels, IntCounter::inc);
         }
         if let Some(reason) = record.would_refuse {
             self.families.dry_run.with([reason], IntCounter::inc);
