@@ -5,6 +5,7 @@
 
 mod answer;
 mod names;
+mod origins;
 mod page;
 mod readiness;
 mod reloads;
@@ -30,6 +31,7 @@ use status::{Connections, Status};
 use upstreams::Drain;
 
 pub use names::tidy_metrics;
+pub use origins::OriginRow;
 pub use readiness::{Readiness, ReadyState};
 pub use reloads::{Attempt, Reloads, Report, Request};
 pub use sources::{CertificateRow, Certificates, Sources};
@@ -66,6 +68,7 @@ impl Admin {
             "/status" => Answer::json(&Status::now(sources).await),
             "/upstreams" => upstreams::list(&sources.snapshot.load()),
             "/connections" => Answer::json(&Connections::of(&sources.telemetry.overview())),
+            "/origins" => Answer::json(&origins::list(&sources.telemetry)),
             "/certificates" => match status::certificates(sources).await {
                 Ok(rows) => Answer::json(&rows),
                 Err(error) => Answer::error(StatusCode::INTERNAL_SERVER_ERROR, &error),

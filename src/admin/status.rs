@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::origins::{self, OriginRow};
 use super::sources::{CertificateRow, Sources};
 use super::upstreams::{self, SiteState};
 use crate::federation::{Report, Verdict};
@@ -29,6 +30,8 @@ pub(super) struct Status {
     pub(super) lists: Vec<ListRow>,
     pub(super) connections: Connections,
     pub(super) traffic: Traffic,
+    /// The servers that send most, the busiest first.
+    pub(super) origins: Vec<OriginRow>,
     pub(super) troubles: Vec<TroubleRow>,
     /// One for each site; none where there was no self-check yet.
     pub(super) self_check: Vec<SelfCheckRow>,
@@ -164,6 +167,7 @@ impl Status {
                 .collect(),
             connections: Connections::of(&overview),
             traffic: Traffic::of(overview, uptime),
+            origins: origins::list(&sources.telemetry),
             troubles: recent_troubles().into_iter().map(TroubleRow::of).collect(),
             self_check: sources
                 .self_check

@@ -10,9 +10,11 @@ pub mod config;
 pub mod explain;
 pub mod import;
 mod manual;
+mod origins;
 pub mod poke;
 pub mod reload;
 pub mod run;
+mod running;
 mod synapse_files;
 
 use std::ffi::OsString;
@@ -75,6 +77,8 @@ enum Command {
     Explain(explain::Command),
     /// Find out whether other servers and clients can reach a homeserver, and if not, why
     Check(Box<check::Arguments>),
+    /// List the servers that send most to the running process, the busiest first
+    Origins(origins::Command),
     /// After an outage, let the homeserver contact the servers that it backs off from
     Poke(poke::Command),
     /// Print what a shell needs to complete this command line
@@ -150,6 +154,7 @@ pub fn main(
         Command::Ca(command) => certs::ca(&command, terminal),
         Command::Explain(command) => explain::run(&command, terminal),
         Command::Check(arguments) => check::run(&arguments, terminal),
+        Command::Origins(command) => origins::run(&command, terminal),
         Command::Poke(command) => poke::run(&command, terminal),
         Command::Completions { shell } => completions::run(shell, terminal),
         Command::Man { folder } => manual::run(folder.as_deref(), terminal),

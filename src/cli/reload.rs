@@ -5,25 +5,22 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use clap::Args;
-use http::{Method, StatusCode};
+use http::Method;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::running::{Running, runtime};
 use super::{CONFIGURATION, Exit, Terminal, load};
-use crate::admin::{Report, Token};
-use crate::config::{AdminAddress, Config, ListenAddress};
-use crate::message::{Fields, Protocol, RequestHead};
-use crate::upstream::{Address, Deadlines, Health, Inquiry, Pool, Upstream};
+use crate::admin::Report;
 
 /// How long a reload or an upgrade may take: an upgrade waits for a process to start.
 const PATIENCE: Duration = Duration::from_secs(150);
 /// From one look at what came of it to the next.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long the admin listener may take for one answer.
-const ANSWER: Duration = Duration::from_secs(30);
-/// The largest answer, in bytes.
-const LARGEST_ANSWER: usize = 1 << 20;
+/// Where the admin listener has it.
+const PATH: &str = "/reload";
+/// What to do where nobody can be asked.
+const BY_SIGNAL: &str = "send the process SIGHUP (reload) or SIGUSR2 (upgrade)";
 
 /// Which process.
 #[derive(Debug, Args)]
@@ -44,13 +41,13 @@ pub fn reload(command: &Command, terminal: &mut Terminal<'_>) -> io::Result<Exit
     };
     let runtime = runtime()?;
     let reloaded = runtime.block_on(async {
-        let admin = Running::of(&config)?;
-        let before = admin.report().await?;
-        if admin.may_change {
-            return admin.ask(Method::POST).await;
+        let running = Running::of(&config, BY_SIGNAL)?;
+        let before = report(&running).await?;
+        if running.may_change {
+            return running.ask(Method::POST, PATH).await;
         }
         signal(&before, Signal::HUP)?;
-        admin.until(|now| now.attempts > before.attempts).await
+        until(&running, |now| now.attempts > before.attempts).await
     });
     runtime.shutdown_background();
     let report = match reloaded {
@@ -90,13 +87,13 @@ pub fn upgrade(command: &Command, terminal: &mut Terminal<'_>) -> io::Result<Exi
     };
     let runtime = runtime()?;
     let upgraded = runtime.block_on(async {
-        let admin = Running::of(&config)?;
-        let before = admin.report().await?;
+        let running = Running::of(&config, BY_SIGNAL)?;
+        let before = report(&running).await?;
         signal(&before, Signal::USR2)?;
         let is_over = |now: &Report| {
             now.process != before.process || now.failed_upgrades > before.failed_upgrades
         };
-        let after = admin.until(is_over).await?;
+        let after = until(&running, is_over).await?;
         Ok::<_, String>((before, after))
     });
     runtime.shutdown_background();
@@ -124,12 +121,6 @@ fn failed(problem: &str, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     Ok(Exit::Failed)
 }
 
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-}
-
 /// Sends a signal to the process that answered: whether that is allowed is for the system to say.
 fn signal(report: &Report, signal: Signal) -> Result<(), String> {
     let number = i32::try_from(report.process).ok();
@@ -144,107 +135,27 @@ fn signal(report: &Report, signal: Signal) -> Result<(), String> {
     })
 }
 
-/// The admin listener of the running process.
-struct Running {
-    upstream: Upstream,
-    token: Option<Token>,
-    /// Whether it would let us change something.
-    may_change: bool,
+/// What came of the last attempt, as the running process says.
+async fn report(running: &Running) -> Result<Report, String> {
+    running.ask(Method::GET, PATH).await
 }
 
-impl Running {
-    fn of(config: &Config) -> Result<Self, String> {
-        let AdminAddress::At(written) = &*config.admin.address else {
-            return Err("admin.address is \"off\", so nobody can be asked; \
-                        send the process SIGHUP (reload) or SIGUSR2 (upgrade)"
-                .to_owned());
-        };
-        let address = match written {
-            ListenAddress::Any { port } => Address::Socket(([127, 0, 0, 1], *port).into()),
-            ListenAddress::Ip(address) if address.ip().is_unspecified() => {
-                Address::Socket(([127, 0, 0, 1], address.port()).into())
+/// Looks until `is_over`.
+async fn until(running: &Running, is_over: impl Fn(&Report) -> bool) -> Result<Report, String> {
+    let began = Instant::now();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        match report(running).await {
+            Ok(report) if is_over(&report) => return Ok(report),
+            // While one process hands over to another, the address may be between the two.
+            Ok(_) | Err(_) if began.elapsed() < PATIENCE => {}
+            Ok(_) => {
+                return Err(format!(
+                    "nothing has come of it in {} s",
+                    PATIENCE.as_secs()
+                ));
             }
-            ListenAddress::Ip(address) => Address::Socket(*address),
-            ListenAddress::Unix(path) => Address::Unix(path.clone()),
-        };
-        let token = config.admin.token_file.as_ref();
-        // Who may not read it may still send a signal.
-        let token = token.and_then(|path| Token::read(path).ok());
-        let may_change = token.is_some() || matches!(address, Address::Unix(_));
-        let health = Health::new(std::sync::Arc::default());
-        Ok(Self {
-            upstream: Upstream::new(written.to_string().into(), address, None, health),
-            token,
-            may_change,
-        })
-    }
-
-    async fn report(&self) -> Result<Report, String> {
-        self.ask(Method::GET).await
-    }
-
-    /// Looks until `is_over`.
-    async fn until(&self, is_over: impl Fn(&Report) -> bool) -> Result<Report, String> {
-        let began = Instant::now();
-        loop {
-            tokio::time::sleep(LOOK).await;
-            match self.report().await {
-                Ok(report) if is_over(&report) => return Ok(report),
-                // While one process hands over to another, the address may be between the two.
-                Ok(_) | Err(_) if began.elapsed() < PATIENCE => {}
-                Ok(_) => {
-                    return Err(format!(
-                        "nothing has come of it in {} s",
-                        PATIENCE.as_secs()
-                    ));
-                }
-                Err(problem) => return Err(problem),
-            }
-        }
-    }
-
-    async fn ask(&self, method: Method) -> Result<Report, String> {
-        let mut fields = Fields::default();
-        fields.push("Host", "localhost");
-        if let Some(token) = &self.token {
-            fields.push("Authorization", token.as_bearer());
-        }
-        if method == Method::POST {
-            fields.push("Content-Length", "0");
-        }
-        let head = RequestHead {
-            method,
-            target: Bytes::from_static(b"/reload"),
-            protocol: Protocol::Http11,
-            fields,
-        };
-        let deadlines = Deadlines {
-            connect: ANSWER,
-            idle: Duration::ZERO,
-            write: ANSWER,
-        };
-        let pool = Pool::new();
-        let inquiry = Inquiry {
-            head: &head,
-            body: Bytes::new(),
-            most: LARGEST_ANSWER,
-            within: ANSWER,
-        };
-        let asked = pool.ask(&self.upstream, &deadlines, &inquiry);
-        let name = &self.upstream.name;
-        let (answer, body) = asked.await.map_err(|reason| {
-            format!(
-                "the admin listener at {name} does not answer ({reason}); is vestibule running \
-                 with this file, and was admin.address the same when it was loaded?"
-            )
-        })?;
-        match answer.status {
-            StatusCode::OK | StatusCode::UNPROCESSABLE_ENTITY => serde_json::from_slice(&body)
-                .map_err(|_| format!("who answers at {name} is not vestibule")),
-            StatusCode::FORBIDDEN => Err(format!(
-                "the admin listener at {name} refuses the token of admin.token_file"
-            )),
-            status => Err(format!("the admin listener at {name} answers {status}")),
+            Err(problem) => return Err(problem),
         }
     }
 }

@@ -11,6 +11,7 @@ mod journal;
 mod known;
 mod logging;
 mod metrics;
+mod origins;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod overview;
@@ -29,6 +30,7 @@ pub use guard::{ConnectionGuard, InFlightGuard, KeyWaitGuard};
 pub use known::Known;
 pub use logging::{LogControl, LogLevel, LoggingError, init};
 pub use metrics::{METRICS_CONTENT_TYPE, metrics_reference};
+pub use origins::{Origin, OriginFigures};
 #[cfg(feature = "otlp")]
 pub use otlp::{TraceError, TraceSettings};
 pub use overview::{ClassTraffic, Counted, OpenConnections, Overview};

@@ -1,6 +1,9 @@
 //! What only servers may send, from whoever does not say to be one; and what is asked of a notary.
 
-use crate::support::{Door, Homeserver, Request, Table, Vestibule, eventually};
+use std::process::Command;
+
+use crate::support::request::X_MATRIX;
+use crate::support::{Answer, Door, Homeserver, Request, Table, Vestibule, eventually};
 
 const EVENT: &str = "/_matrix/federation/v1/event/$a";
 const SEND: &str = "/_matrix/federation/v1/send/1";
@@ -105,4 +108,61 @@ async fn a_notary_is_asked_about_a_hundred_servers_at_most() {
     // Where the homeserver has heard of them, it has not heard all, and does nothing.
     let whole = homeserver.requests().iter().filter(|r| r.whole).count();
     assert_eq!(whole, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_busiest_servers_are_listed_and_who_is_not_believed_stands_apart() {
+    let homeserver = Homeserver::start().await;
+    let vestibule = Vestibule::start(&homeserver, "").await;
+    for _ in 0..3 {
+        let served = vestibule.ask(Door::Tls, &Request::put(SEND, "{\"a\":1}").signed());
+        assert_eq!(served.await.status, 200);
+    }
+    homeserver.route("GET", EVENT, Answer::json(401, "{}"));
+    let forged = X_MATRIX.replace("a.test", "B.test");
+    let forged = Request::get(EVENT).field("Authorization", &forged);
+    assert_eq!(vestibule.ask(Door::Tls, &forged).await.status, 401);
+    let listed = async || vestibule.admin("/origins").await.json();
+    let total = async || {
+        let listed = listed().await;
+        let rows = listed.as_array().unwrap().iter();
+        rows.map(|row| row["requests"].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    eventually("all are counted", async || total().await == 4).await;
+    let rows = listed().await;
+    let (a, b) = (&rows[0], &rows[1]);
+    assert_eq!(
+        (&a["origin"], &a["believed"]),
+        (&"a.test".into(), &true.into())
+    );
+    assert_eq!((&a["requests"], &a["bytes_in"]), (&3.into(), &21.into()));
+    assert_eq!(
+        (&b["origin"], &b["believed"]),
+        (&"b.test".into(), &false.into())
+    );
+    let page = vestibule.admin("/").await.text();
+    assert!(page.contains("b.test<small>not proven</small>"), "{page}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("vestibule.toml");
+    let text = format!(
+        "server_name = \"example.com\"\nhomeserver = \"{}\"\n[admin]\naddress = \"{}\"\n",
+        homeserver.url(),
+        vestibule.admin_address(),
+    );
+    std::fs::write(&file, text).unwrap();
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+        let asked = command
+            .args(["origins", "--json", "--config"])
+            .arg(&file)
+            .output();
+        (asked.unwrap(), folder)
+    });
+    let (output, _folder) = asked.await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed[0]["origin"], "a.test");
+    assert_eq!(printed[1]["refused"], 0);
 }

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use self::html::{Html, table};
+use super::origins::OriginRow;
 use super::sources::CertificateRow;
 use super::status::{SelfCheckRow, Status, TroubleRow};
 use super::upstreams::{Process, SiteState};
@@ -29,6 +30,7 @@ pub(super) fn page(status: &Status) -> String {
     certificates(&mut page, status);
     self_check(&mut page, &status.self_check);
     traffic(&mut page, status);
+    servers(&mut page, &status.origins);
     connections(&mut page, status);
     troubles(&mut page, &status.troubles);
     page.close("main");
@@ -39,6 +41,7 @@ pub(super) fn page(status: &Status) -> String {
     let paths = [
         "status",
         "upstreams",
+        "origins",
         "certificates",
         "connections",
         "self-check",
@@ -211,6 +214,31 @@ fn traffic(page: &mut Html, status: &Status) {
                 table(page, &[("reason", ""), ("requests", "number")], rows);
             }
         }
+    });
+}
+
+fn servers(page: &mut Html, origins: &[OriginRow]) {
+    if origins.is_empty() {
+        return;
+    }
+    page.section("Other servers, by load", |page| {
+        let rows = origins.iter().map(|of| {
+            let name = html::Cell::plain(&of.origin);
+            let name = if of.believed {
+                name
+            } else {
+                name.below("not proven")
+            };
+            vec![
+                name,
+                html::Cell::number(&of.per_minute),
+                html::Cell::number(&of.requests),
+                html::Cell::number(&of.refused),
+                html::Cell::number(&of.failed),
+            ]
+        });
+        let headings = ["a minute", "all", "refused", "failed"].map(|heading| (heading, "number"));
+        table(page, &[&[("server", "")], &headings[..]].concat(), rows);
     });
 }
 

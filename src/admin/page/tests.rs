@@ -36,6 +36,18 @@ fn status() -> Status {
         lists: Vec::new(),
         connections: connections(),
         traffic: traffic(),
+        origins: vec![OriginRow {
+            origin: "busy.test".to_owned(),
+            believed: false,
+            per_minute: 12.5,
+            requests: 400,
+            verified: 0,
+            refused: 399,
+            failed: 1,
+            bytes_in: 1,
+            bytes_out: 2,
+            waited_seconds: 0.5,
+        }],
         troubles: vec![TroubleRow {
             at: "2026-11-21T01:02:03Z".to_owned(),
             level: "error",
@@ -97,6 +109,8 @@ fn everything_of_the_status_is_on_the_page() {
         "Requests held now: 2",
         "<td class=\"number\">0.7</td>",
         "(3 times)",
+        "busy.test<small>not proven</small>",
+        "<td class=\"number\">399</td>",
     ] {
         assert!(page.contains(text), "{text}\n{page}");
     }

@@ -5,6 +5,7 @@ mod declared;
 mod family;
 mod labelled;
 mod process;
+mod ranking;
 mod reference;
 mod request_series;
 mod talkers;
@@ -22,6 +23,7 @@ use process::Process;
 use request_series::RequestSeries;
 use talkers::Talkers;
 
+use super::origins::Origin;
 use crate::matrix::endpoint::Class;
 
 /// The `Content-Type` of the metrics as they are rendered.
@@ -68,6 +70,12 @@ impl Metrics {
         self.requests.retain(|[site, _, _, _, upstream]| {
             is_kept("site", site) && is_kept("upstream", upstream)
         });
+    }
+
+    /// The servers that send most, now.
+    pub(super) fn origins(&self, now: Instant) -> Vec<Origin> {
+        self.talkers.show(&self.families.origin_requests, now);
+        self.talkers.origins()
     }
 
     /// All families with at least one series, as Prometheus reads them.

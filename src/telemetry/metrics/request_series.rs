@@ -4,6 +4,7 @@ use http::StatusCode;
 use prometheus::{Histogram, IntCounter};
 
 use super::{Metrics, NONE};
+use crate::telemetry::origins::OriginFigures;
 use crate::telemetry::record::{AccessRecord, Outcome, method_label};
 
 /// The children that a request of one (site, class, method, status, upstream)
@@ -39,8 +40,9 @@ impl Metrics {
         self.count_placement(record, site, class);
         if let Some(origin) = record.origin {
             let is_believed = record.outcome == Outcome::Served && record.status != 401;
-            let is_proven = record.signature == Some("verified") || is_believed;
-            self.talkers.count(origin.as_str(), is_proven);
+            let figures = OriginFigures::of(record);
+            let is_proven = figures.verified > 0 || is_believed;
+            self.talkers.count(origin.as_str(), is_proven, &figures);
         }
         if let Some(result) = record.signature {
             self.families.signatures.with([result], IntCounter::inc);

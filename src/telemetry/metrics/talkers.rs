@@ -1,36 +1,28 @@
 //! The servers that send most, by the name that they claim.
 //!
 //! Anybody can claim any name, and there are tens of thousands of servers, so only the busiest
-//! are shown. Who they are is found in fixed memory by the algorithm "Space-Saving" (Metwally et
-//! al. 2005), for each thread apart: a server that is not known takes the place of the one with
-//! the least, and its weight. Weights fade, so that who was busy yesterday makes room.
+//! are shown, found in fixed memory ([`Ranking`]): apart those who are believed, which metrics
+//! name, and those who are not, which only the operator sees.
 //!
 //! What is counted is exact: a request of a server that is shown counts there, any other as one
 //! of the rest. No series ever goes down while it is shown.
 
-use std::cell::Cell;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
 
 use super::family::Family;
+use super::ranking::{Ranking, lock};
+use crate::telemetry::origins::{Origin, OriginFigures};
 
 /// Servers that are shown by name.
 const SHOWN: usize = 20;
-/// Servers that one thread follows. Who sends more than one request in so many is among them.
-const FOLLOWED: usize = 64;
-/// Threads beyond these share.
-const SHARDS: usize = 16;
 /// The time in which a weight halves.
 const HALF_LIFE: Duration = Duration::from_mins(10);
 /// What a server that is shown has ahead of others, so that two do not take turns.
 const ADVANTAGE: f64 = 1.25;
-/// Longest server name (appendices, "Server Name").
-const LONGEST: usize = 255;
 
 /// Neither is a valid server name.
 const OTHER: &str = "(other)";
@@ -38,49 +30,38 @@ const UNPROVEN: &str = "(unproven)";
 
 /// Counts requests by server.
 pub(super) struct Talkers {
-    hasher: RandomState,
-    /// Each thread has one of its own, which a scrape alone contends for.
-    shards: Vec<Mutex<Shard>>,
-    board: Mutex<Board>,
-}
-
-/// What one thread counts.
-#[derive(Default)]
-struct Shard {
-    hashes: Vec<u64>,
-    weights: Vec<f64>,
-    followed: Vec<Followed>,
-    other: u64,
-    unproven: u64,
-}
-
-/// A server, without memory of its own.
-struct Followed {
-    name: [u8; LONGEST],
-    length: u8,
-    /// Requests since they were last collected.
-    fresh: u64,
+    believed: Ranking,
+    doubted: Ranking,
+    boards: Mutex<Boards>,
 }
 
 /// What is shown.
-struct Board {
+struct Boards {
+    believed: Board,
+    doubted: Board,
     series: HashMap<Box<str>, IntCounter>,
     collected: Instant,
 }
 
-thread_local! {
-    static SHARD: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
-}
+/// The servers of one ranking.
+type Board = HashMap<Box<str>, Shown>;
 
-/// Numbers the threads that count.
-static NEXT: AtomicUsize = AtomicUsize::new(0);
+/// A server while it is shown.
+#[derive(Default)]
+struct Shown {
+    weight: f64,
+    /// Since it is shown.
+    figures: OriginFigures,
+}
 
 impl Talkers {
     pub(super) fn new() -> Self {
         Self {
-            hasher: RandomState::new(),
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            board: Mutex::new(Board {
+            believed: Ranking::new(),
+            doubted: Ranking::new(),
+            boards: Mutex::new(Boards {
+                believed: HashMap::new(),
+                doubted: HashMap::new(),
                 series: HashMap::new(),
                 collected: Instant::now(),
             }),
@@ -88,133 +69,117 @@ impl Talkers {
     }
 
     /// Counts a request of `origin`; it `is_proven` where the homeserver did not doubt it.
-    pub(super) fn count(&self, origin: &str, is_proven: bool) {
-        let shard = self.shards.get(SHARD.get());
-        let Some(mut shard) = shard.map(lock) else {
-            return;
-        };
-        if is_proven {
-            shard.count(self.hasher.hash_one(origin), origin);
+    pub(super) fn count(&self, origin: &str, is_proven: bool, figures: &OriginFigures) {
+        let ranking = if is_proven {
+            &self.believed
         } else {
-            shard.unproven += 1;
-        }
+            &self.doubted
+        };
+        ranking.count(origin, figures);
     }
 
     /// Brings `family` up to date, and chooses anew who is shown from here on.
     pub(super) fn show(&self, family: &Family<IntCounter, 1>, now: Instant) {
-        let mut board = lock(&self.board);
-        let past = now.saturating_duration_since(board.collected);
-        board.collected = now;
+        let mut boards = lock(&self.boards);
+        let boards = &mut *boards;
+        let past = now.saturating_duration_since(boards.collected);
+        boards.collected = now;
         let fading = 0.5_f64.powf(past.as_secs_f64() / HALF_LIFE.as_secs_f64());
-        let mut weights: HashMap<Box<str>, f64> = HashMap::new();
-        let (mut other, mut unproven) = (0, 0);
-        for shard in &self.shards {
-            let mut shard = lock(shard);
-            other += std::mem::take(&mut shard.other);
-            unproven += std::mem::take(&mut shard.unproven);
-            shard.collect(fading, |name, weight, fresh| {
-                *weights.entry(name.into()).or_default() += weight;
-                match board.series.get(name) {
-                    Some(series) => series.inc_by(fresh),
-                    None => other += fresh,
-                }
-            });
-        }
+        let series = &boards.series;
+        let mut other = 0;
+        let rest = collect(
+            &self.believed,
+            fading,
+            &mut boards.believed,
+            |name, new| match series.get(name) {
+                Some(series) => series.inc_by(new.requests),
+                None => other += new.requests,
+            },
+        );
+        other += rest;
+        let mut unproven = 0;
+        let rest = collect(&self.doubted, fading, &mut boards.doubted, |_, new| {
+            unproven += new.requests;
+        });
+        unproven += rest;
         for (name, requests) in [(OTHER, other), (UNPROVEN, unproven)] {
             family.with([name], |series| series.inc_by(requests));
         }
-        board.choose(weights, family);
-    }
-}
-
-impl Shard {
-    fn count(&mut self, hash: u64, name: &str) {
-        let known = self.hashes.iter().position(|known| *known == hash);
-        let known = known.filter(|at| self.followed.get(*at).is_some_and(|it| it.is(name)));
-        let Some(at) = known.or_else(|| self.place_for(hash, name)) else {
-            self.other += 1;
-            return;
-        };
-        if let (Some(weight), Some(followed)) =
-            (self.weights.get_mut(at), self.followed.get_mut(at))
-        {
-            *weight += 1.0;
-            followed.fresh += 1;
-        }
-    }
-
-    /// A place for a server that is not followed yet: a free one, or that of the least.
-    fn place_for(&mut self, hash: u64, name: &str) -> Option<usize> {
-        let new = Followed::new(name)?;
-        if self.followed.len() < FOLLOWED {
-            self.hashes.push(hash);
-            self.weights.push(0.0);
-            self.followed.push(new);
-            return Some(self.followed.len() - 1);
-        }
-        let weights = self.weights.iter().enumerate();
-        let (at, _) = weights.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
-        *self.hashes.get_mut(at)? = hash;
-        let gone = std::mem::replace(self.followed.get_mut(at)?, new);
-        self.other += gone.fresh;
-        Some(at)
-    }
-
-    fn collect(&mut self, fading: f64, mut each: impl FnMut(&str, f64, u64)) {
-        for (weight, followed) in self.weights.iter_mut().zip(&mut self.followed) {
-            let fresh = std::mem::take(&mut followed.fresh);
-            each(followed.name(), *weight, fresh);
-            *weight *= fading;
-        }
-    }
-}
-
-impl Followed {
-    fn new(name: &str) -> Option<Self> {
-        let mut bytes = [0; LONGEST];
-        bytes
-            .get_mut(..name.len())?
-            .copy_from_slice(name.as_bytes());
-        Some(Self {
-            name: bytes,
-            length: u8::try_from(name.len()).ok()?,
-            fresh: 0,
-        })
-    }
-
-    fn name(&self) -> &str {
-        let bytes = self.name.get(..usize::from(self.length));
-        str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
-    }
-
-    fn is(&self, name: &str) -> bool {
-        self.name.get(..usize::from(self.length)) == Some(name.as_bytes())
-    }
-}
-
-impl Board {
-    fn choose(&mut self, weights: HashMap<Box<str>, f64>, family: &Family<IntCounter, 1>) {
-        let mut ranking: Vec<(Box<str>, f64)> = weights.into_iter().collect();
-        for (name, weight) in &mut ranking {
-            if self.series.contains_key(name) {
-                *weight *= ADVANTAGE;
+        let is_shown = |name: &str| boards.believed.contains_key(name);
+        boards.series.retain(|name, _| is_shown(name));
+        family.retain(&|_, name| is_shown(name) || name == OTHER || name == UNPROVEN);
+        for name in boards.believed.keys() {
+            let known = boards.series.contains_key(name);
+            if !known {
+                boards.series.insert(name.clone(), family.child([name]));
             }
         }
-        ranking.sort_by(|(a, more), (b, less)| less.total_cmp(more).then_with(|| a.cmp(b)));
-        ranking.truncate(SHOWN);
-        let is_shown = |name: &str| ranking.iter().any(|(shown, _)| **shown == *name);
-        self.series.retain(|name, _| is_shown(name));
-        family.retain(&|_, name| is_shown(name) || name == OTHER || name == UNPROVEN);
-        for (name, _) in ranking {
-            let make = |name: &str| family.child([name]);
-            let series = make(&name);
-            self.series.entry(name).or_insert(series);
-        }
+    }
+
+    /// The servers that are shown, the busiest first.
+    pub(super) fn origins(&self) -> Vec<Origin> {
+        let boards = lock(&self.boards);
+        let of = |board: &Board, is_believed| {
+            let servers = board.iter().map(|(name, shown)| Origin {
+                name: name.clone(),
+                is_believed,
+                per_minute: per_minute(shown.weight),
+                figures: shown.figures,
+            });
+            servers.collect::<Vec<_>>()
+        };
+        let mut all = of(&boards.believed, true);
+        all.extend(of(&boards.doubted, false));
+        all.sort_by(|a, b| {
+            let by_load = b.per_minute.total_cmp(&a.per_minute);
+            by_load.then_with(|| a.name.cmp(&b.name))
+        });
+        all
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Adds what a ranking has to its board, tells of each server, and keeps those with most. Returns
+/// the requests of whoever was not followed.
+fn collect(
+    ranking: &Ranking,
+    fading: f64,
+    board: &mut Board,
+    mut each: impl FnMut(&str, &OriginFigures),
+) -> u64 {
+    let mut all: HashMap<Box<str>, Shown> = HashMap::new();
+    let other = ranking.collect(fading, |name, weight, new| {
+        let shown = all.entry(name.into()).or_default();
+        shown.weight += weight;
+        shown.figures.add(new);
+        each(name, new);
+    });
+    let mut order: Vec<(Box<str>, Shown, f64)> = all
+        .into_iter()
+        .map(|(name, shown)| {
+            let ahead = if board.contains_key(&name) {
+                ADVANTAGE
+            } else {
+                1.0
+            };
+            let weight = shown.weight * ahead;
+            (name, shown, weight)
+        })
+        .collect();
+    order.sort_by(|(a, _, more), (b, _, less)| less.total_cmp(more).then_with(|| a.cmp(b)));
+    order.truncate(SHOWN);
+    board.retain(|name, _| order.iter().any(|(shown, ..)| shown == name));
+    for (name, new, _) in order {
+        let shown = board.entry(name).or_default();
+        shown.weight = new.weight;
+        shown.figures.add(&new.figures);
+    }
+    other.requests
+}
+
+/// The rate that has led to a weight, if it has been the same for long: with one decimal.
+fn per_minute(weight: f64) -> f64 {
+    let minutes = HALF_LIFE.as_secs_f64() / 60.0 / std::f64::consts::LN_2;
+    (weight / minutes * 10.0).round() / 10.0
 }
 
 #[cfg(test)]
@@ -225,6 +190,17 @@ mod tests {
 
     use super::super::Families;
     use super::*;
+
+    /// A request of which nothing is known.
+    const ONE: OriginFigures = OriginFigures {
+        requests: 1,
+        verified: 0,
+        refused: 0,
+        failed: 0,
+        bytes_in: 0,
+        bytes_out: 0,
+        waited: Duration::ZERO,
+    };
 
     struct Counted {
         families: Families,
@@ -255,7 +231,7 @@ mod tests {
 
         fn count(&self, name: &str, times: u64) {
             for _ in 0..times {
-                self.talkers.count(name, true);
+                self.talkers.count(name, true, &ONE);
             }
         }
     }
@@ -273,7 +249,7 @@ mod tests {
         counted.shown(Duration::ZERO);
         counted.count("busy.test", 3);
         counted.count("quiet.test", 2);
-        counted.talkers.count("forged.test", false);
+        counted.talkers.count("forged.test", false, &ONE);
         let shown = counted.shown(Duration::from_secs(15));
         assert_eq!(shown.len(), SHOWN + 2);
         assert_eq!(shown["busy.test"], 3);
@@ -309,9 +285,36 @@ mod tests {
         let talkers = &counted.talkers;
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..1000).for_each(|_| talkers.count("a.test", true)));
+                scope.spawn(|| (0..1000).for_each(|_| talkers.count("a.test", true, &ONE)));
             }
         });
         assert_eq!(counted.shown(Duration::ZERO)["a.test"], 4000);
+    }
+
+    #[test]
+    fn what_requests_came_to_is_told_and_who_is_doubted_stands_apart() {
+        let mut counted = Counted::new();
+        let refused = OriginFigures {
+            refused: 1,
+            bytes_in: 7,
+            ..ONE
+        };
+        counted.count("a.test", 30);
+        counted.shown(Duration::ZERO);
+        counted.count("a.test", 5);
+        counted.talkers.count("b.test", false, &refused);
+        counted.shown(Duration::from_secs(15));
+        let origins = counted.talkers.origins();
+        let seen: Vec<_> = origins
+            .iter()
+            .map(|it| (&*it.name, it.is_believed, it.figures))
+            .collect();
+        let all = OriginFigures {
+            requests: 35,
+            ..ONE
+        };
+        assert_eq!(seen, [("a.test", true, all), ("b.test", false, refused)]);
+        assert!(origins[0].per_minute > origins[1].per_minute);
+        assert!(origins[0].per_minute < 35.0);
     }
 }
