@@ -40,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("listen", &["matrix", "message", "telemetry"]),
     ("acme", &["listen", "telemetry"]),
     ("upstream", &["matrix", "message", "policy", "telemetry"]),
+    ("traffic", &["matrix", "policy"]),
     (
         "keys",
         &["matrix", "message", "policy", "telemetry", "upstream"],
@@ -47,7 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "snapshot",
         &[
-            "config", "keys", "listen", "matrix", "policy", "route", "upstream",
+            "config", "keys", "listen", "matrix", "policy", "route", "traffic", "upstream",
         ],
     ),
     (
@@ -61,6 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "route",
             "snapshot",
             "telemetry",
+            "traffic",
             "upstream",
         ],
     ),
@@ -74,6 +76,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "message",
             "snapshot",
             "telemetry",
+            "traffic",
             "upstream",
         ],
     ),

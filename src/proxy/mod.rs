@@ -7,6 +7,7 @@
 //! | answer | documents, redirects, preflights, refusals, files | [`reply`], [`folder`] |
 //! | edge cache | public documents, from memory where that is right | [`edge_cache`] |
 //! | proof | the signature of a federation request | [`proof`] |
+//! | traffic | its turn in the budget of its kind of work | [`traffic`] |
 //! | place | the process it goes to, its turn there, a connection | [`place`] |
 //! | carry | the head that goes up, and whether to try again | [`carry`] |
 //! | exchange | the body up, the answer down | [`exchange`], [`response`] |
@@ -32,6 +33,7 @@ mod reply;
 mod request;
 mod response;
 mod serve;
+mod traffic;
 mod tunnel;
 mod waiting;
 
@@ -102,6 +104,7 @@ impl FrontDoor {
             signature: None,
             would_refuse: None,
             permit: None,
+            shaped: None,
             in_flight: None,
         }
     }
