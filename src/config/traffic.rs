@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::diagnostic::Diagnostic;
+use super::federation::Signatures;
 use super::section::Section;
 use super::span::Spanned;
 use super::value::{BudgetName, ByteSize, Count, Network, Timeout};
@@ -30,8 +32,9 @@ pub struct Traffic {
 /// Whom no limit holds for: bridges, big servers that are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Exempt {
-    /// Servers, by name. They are exempt once their signature has been verified
-    /// (`federation.signatures`), not as long as a name is only claimed.
+    /// Servers, by name. A request is exempt once its signature has been verified
+    /// (`federation.signatures`), not as long as the name is only claimed; the
+    /// signature of one with a body covers that too, so such a request is not.
     #[schemars(example = ["matrix.org"])]
     pub origins: Vec<Spanned<ServerName>>,
     /// Networks of clients.
@@ -108,6 +111,29 @@ impl Traffic {
         let mut written = self.budgets.iter();
         let written = written.find(|limits| limits.name.budget() == budget);
         written.cloned().unwrap_or_else(|| BudgetLimits::of(budget))
+    }
+
+    /// What only shows beside the rest.
+    pub(super) fn problems(&self, signatures: Signatures) -> Vec<Diagnostic> {
+        let mut problems = Vec::new();
+        for (index, limits) in self.budgets.iter().enumerate() {
+            let mut before = self.budgets.iter().take(index);
+            if let Some(first) = before.find(|first| *first.name == *limits.name) {
+                let message = format!("the budget \"{}\" has limits twice", limits.name);
+                let problem = Diagnostic::new(message, limits.name.span())
+                    .related(first.name.span(), "the first ones")
+                    .help("write all of them under one [[traffic.budgets]]");
+                problems.push(problem);
+            }
+        }
+        let first = self.exempt.origins.first();
+        if let Some(origin) = first.filter(|_| signatures < Signatures::Verify) {
+            let message = "nobody is exempt by name: no signature is verified";
+            let problem = Diagnostic::new(message, origin.span());
+            let help = "write signatures = \"verify\" under [federation], or exempt networks";
+            problems.push(problem.help(help));
+        }
+        problems
     }
 
     pub(super) fn read(mut section: Section<'_>) -> Self {
