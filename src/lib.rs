@@ -10,6 +10,7 @@
 //! | [`runtime`] | start and drain; wires everything, decides nothing |
 //! | [`listen`] | sockets, PROXY protocol, TLS, certificates, connections, the client's side of requests |
 //! | [`acme`] | certificates: ordered, renewed and kept |
+//! | [`lists`] | lists of servers for rules: read again and again from files, web servers and rooms |
 //! | [`matrix`] | pure knowledge of Matrix: server names, endpoints, well-known documents, errors |
 //! | [`message`] | HTTP heads, whose fields keep their order and spelling, and the decoder of chunks |
 //! | [`route`] | (site, method, raw path) to a route |
@@ -33,6 +34,7 @@ pub mod config;
 pub mod federation;
 pub mod keys;
 pub mod listen;
+pub mod lists;
 pub mod matrix;
 pub mod message;
 pub mod migrate;

@@ -39,6 +39,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &["matrix"]),
     ("listen", &["matrix", "message", "telemetry"]),
     ("acme", &["listen", "telemetry"]),
+    (
+        "lists",
+        &[
+            "listen",
+            "matrix",
+            "message",
+            "policy",
+            "telemetry",
+            "upstream",
+        ],
+    ),
     ("upstream", &["matrix", "message", "policy", "telemetry"]),
     ("traffic", &["matrix", "policy"]),
     (
@@ -72,6 +83,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "federation",
             "listen",
+            "lists",
             "matrix",
             "message",
             "snapshot",
@@ -88,6 +100,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "federation",
             "listen",
+            "lists",
             "matrix",
             "policy",
             "proxy",

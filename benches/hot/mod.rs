@@ -9,6 +9,7 @@ mod headers;
 mod place;
 mod record;
 mod route;
+mod rules;
 
 /// One function with its input.
 pub(crate) struct Hot {
@@ -33,6 +34,7 @@ pub(crate) fn all() -> Vec<Hot> {
         head::all(),
         endpoint::all(),
         route::all(),
+        rules::all(),
         place::all(),
         headers::all(),
         record::all(),

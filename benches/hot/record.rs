@@ -58,6 +58,7 @@ impl Names {
             origin: Some(&self.origin),
             signature: Some("verified"),
             would_refuse: None,
+            rule: None,
             user: None,
             outcome: Outcome::Served,
             user_agent: Some(b"Synapse/1.163.0"),

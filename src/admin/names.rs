@@ -6,8 +6,8 @@ use crate::matrix::budget::Budget;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Known, Telemetry};
 
-/// Brings what the metrics say of upstreams and budgets up to date, and ends what is counted for sites,
-/// workers and upstreams that there are no more.
+/// Brings what the metrics say of upstreams and budgets up to date, and ends what is counted for
+/// sites, workers, upstreams, rules and lists that there are no more.
 pub fn tidy_metrics(snapshot: &Snapshot, telemetry: &Telemetry) {
     let mut known = Known::default();
     // Two sites may call a worker the same.
@@ -31,6 +31,13 @@ pub fn tidy_metrics(snapshot: &Snapshot, telemetry: &Telemetry) {
     known
         .upstreams
         .extend(of_routes.map(|upstream| upstream.name.to_string()));
+    let rules = snapshot.origin_rules.load();
+    known
+        .rules
+        .extend(rules.names_of_rules().map(str::to_owned));
+    known
+        .lists
+        .extend(rules.lists.iter().map(|list| list.name.to_string()));
     telemetry.keep(&known);
     for site in snapshot.sites.iter() {
         let Some(traffic) = snapshot.traffic.get(site.homeserver.0) else {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Readiness, Reloads, Token};
 use crate::federation::Report;
+use crate::lists::List;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 
@@ -23,6 +24,8 @@ pub struct Sources {
     pub configuration: Arc<ArcSwap<String>>,
     /// The certificates.
     pub certificates: Arc<Certificates>,
+    /// The lists of servers that rules name.
+    pub lists: Arc<ArcSwap<Vec<Arc<List>>>>,
     /// What the program found when it last looked at itself from outside.
     pub self_check: Arc<ArcSwap<Vec<Report>>>,
     /// Who has it may change something over TCP.

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::sources::{CertificateRow, Sources};
 use super::upstreams::{self, SiteState};
 use crate::federation::{Report, Verdict};
+use crate::lists::List;
 use crate::telemetry::{
     ClassTraffic, Counted, OpenConnections, Overview, Trouble, recent_troubles,
 };
@@ -25,6 +26,7 @@ pub(super) struct Status {
     pub(super) certificates: Vec<CertificateRow>,
     /// Why the certificates are not known.
     pub(super) certificates_error: Option<String>,
+    pub(super) lists: Vec<ListRow>,
     pub(super) connections: Connections,
     pub(super) traffic: Traffic,
     pub(super) troubles: Vec<TroubleRow>,
@@ -105,6 +107,22 @@ pub(super) struct TroubleRow {
     pub(super) times: u64,
 }
 
+/// A list of servers that rules name.
+#[derive(Debug, Serialize)]
+pub(super) struct ListRow {
+    pub(super) name: String,
+    /// `file`, `url` or `room`.
+    pub(super) source: &'static str,
+    /// Names in force.
+    pub(super) entries: usize,
+    /// Entries of a policy room that name no servers.
+    pub(super) skipped: usize,
+    /// When it was read last, or found to be the same.
+    pub(super) read: Option<String>,
+    /// Why it could not be read since.
+    pub(super) problem: Option<String>,
+}
+
 /// What the last self-check found.
 #[derive(Debug, Serialize)]
 pub(super) struct SelfCheckRow {
@@ -138,6 +156,12 @@ impl Status {
             sites: upstreams::sites(&sources.snapshot.load()),
             certificates,
             certificates_error,
+            lists: sources
+                .lists
+                .load()
+                .iter()
+                .map(|list| ListRow::of(list))
+                .collect(),
             connections: Connections::of(&overview),
             traffic: Traffic::of(overview, uptime),
             troubles: recent_troubles().into_iter().map(TroubleRow::of).collect(),
@@ -221,6 +245,20 @@ impl TroubleRow {
             level: trouble.level,
             message: trouble.message,
             times: trouble.times,
+        }
+    }
+}
+
+impl ListRow {
+    fn of(list: &List) -> Self {
+        let report = list.report();
+        Self {
+            name: report.name.to_string(),
+            source: report.source,
+            entries: report.entries,
+            skipped: report.skipped,
+            read: report.read.map(text),
+            problem: report.problem,
         }
     }
 }

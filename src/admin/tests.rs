@@ -30,6 +30,7 @@ fn admin() -> (Admin, Arc<Readiness>) {
         snapshot,
         configuration: Arc::new(ArcSwap::from_pointee(config.shown())),
         certificates: Arc::new(|| Err("no such file".to_owned())),
+        lists: Arc::default(),
         self_check: Arc::default(),
         token: Arc::default(),
         reloads: Arc::default(),

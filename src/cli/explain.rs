@@ -13,9 +13,12 @@ use serde_json::{Value, json};
 use super::{CONFIGURATION, Exit, Terminal, load_compiled};
 use crate::config::Config;
 use crate::listen::{ConnectionFacts, Listener, Peer};
-use crate::matrix::Profile;
+use crate::matrix::{Profile, ServerName};
 use crate::message::{Fields, Protocol, RequestHead};
-use crate::proxy::explain::{Explanation, Forwarded, KnownKey, Limited, Outcome, Placed, explain};
+use crate::proxy::explain::{
+    Explanation, Forwarded, KnownKey, Limited, Outcome, Placed, RuleDoes, RuleSaid, explain,
+};
+use crate::runtime::read_lists;
 use crate::telemetry::{Settings, Telemetry};
 
 /// What to explain.
@@ -28,6 +31,9 @@ pub struct Command {
     /// A header field of the request, such as "Authorization: Bearer ..."
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
+    /// The server that says to send the request, in place of an Authorization header
+    #[arg(long, value_name = "SERVER")]
+    origin: Option<String>,
     /// The client's address
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     from: IpAddr,
@@ -55,6 +61,10 @@ pub fn run(command: &Command, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     let Some((config, snapshot)) = load_compiled(&command.file, terminal)? else {
         return Ok(Exit::Usage);
     };
+    if let Err(problem) = read_lists(&config, &snapshot) {
+        writeln!(terminal.err, "error: {problem}")?;
+        return Ok(Exit::Usage);
+    }
     let request = request(command, &config);
     let (head, facts) = match request {
         Ok(request) => request,
@@ -93,6 +103,12 @@ fn request(command: &Command, config: &Config) -> Result<(RequestHead, Connectio
             .ok_or_else(|| format!("{header:?} is not a header field; write \"Name: value\""))?;
         fields.push(name.trim(), value.trim());
     }
+    if let Some(origin) = &command.origin {
+        let origin: ServerName = origin
+            .parse()
+            .map_err(|reason| format!("{origin:?} is not a server name: {reason}"))?;
+        fields.push("Authorization", claim(&origin));
+    }
     let listener = listener(&url, config);
     let peer = Peer::Tcp(SocketAddr::new(command.from, 0));
     let host = url
@@ -109,6 +125,12 @@ fn request(command: &Command, config: &Config) -> Result<(RequestHead, Connectio
         fields,
     };
     Ok((head, facts))
+}
+
+/// As the server would claim its name, with a signature that nobody made.
+fn claim(origin: &ServerName) -> String {
+    let signature = "A".repeat(86);
+    format!("X-Matrix origin=\"{origin}\",key=\"ed25519:none\",sig=\"{signature}\"")
 }
 
 impl<'a> Url<'a> {
@@ -157,8 +179,10 @@ fn listener(url: &Url<'_>, config: &Config) -> Listener {
     let found = config.listeners.iter().find(at_port);
     let (name, profile) = match found {
         Some(listener) => {
-            let names = listener.address.iter().map(ToString::to_string);
-            (names.collect::<Vec<_>>().join(", "), listener.profile)
+            let mut addresses = listener.address.iter();
+            let address = addresses.find(|address| address.port() == url.port);
+            let name = address.map(ToString::to_string);
+            (name.unwrap_or_default(), listener.profile)
         }
         None => ("none of ours".to_owned(), Profile::Both),
     };
@@ -178,6 +202,10 @@ fn as_json(explanation: &Explanation, facts: &ConnectionFacts) -> Value {
         "class": explanation.class,
         "route": explanation.route,
         "claimed_origin": explanation.claimed_origin,
+        "rule": explanation.rule.as_ref().map(|rule| json!({
+            "name": &*rule.name,
+            "does": rule.does.as_str(),
+        })),
     });
     let outcome = match &explanation.outcome {
         Outcome::Forwarded(forwarded) => json!({ "forwarded": forwarded_json(forwarded) }),
@@ -247,6 +275,7 @@ fn as_text(explanation: &Explanation, facts: &ConnectionFacts) -> String {
             .clone()
             .map(|origin| ("origin", format!("{origin} (as it says; not verified)"))),
     );
+    lines.extend(explanation.rule.as_ref().map(rule));
     match &explanation.outcome {
         Outcome::Forwarded(forwarded) => lines.extend(forwarded_lines(forwarded)),
         Outcome::Answered { status, location } => {
@@ -266,6 +295,15 @@ fn as_text(explanation: &Explanation, facts: &ConnectionFacts) -> String {
     }
     let line = |(name, value): (&str, String)| format!("{name:<10} {value}\n");
     lines.into_iter().map(line).collect()
+}
+
+fn rule(rule: &RuleSaid) -> (&'static str, String) {
+    let does = match rule.does {
+        RuleDoes::Refuses => "refuses this",
+        RuleDoes::WouldRefuse => "would refuse this, and is only tried",
+        RuleDoes::AllowsProven => "allows this, if the signature proves the origin",
+    };
+    ("rule", format!("{} {does}", rule.name))
 }
 
 fn forwarded_lines(forwarded: &Forwarded) -> Vec<(&'static str, String)> {
@@ -366,9 +404,14 @@ groups = ["typing"]
 
     /// What is said of a request, as text and as JSON.
     fn explained(arguments: &[&str]) -> (String, Value) {
+        explained_by(WORKERS, arguments)
+    }
+
+    fn explained_by(config: &str, arguments: &[&str]) -> (String, Value) {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("deny.txt"), "*.listed.example").unwrap();
         let path = folder.path().join("vestibule.toml");
-        std::fs::write(&path, WORKERS).unwrap();
+        std::fs::write(&path, config).unwrap();
         let path = path.display().to_string();
         let arguments = [&["explain", "--config", &path], arguments].concat();
         let (exit, text, err) = ran(&arguments);
@@ -456,6 +499,54 @@ groups = ["typing"]
             let (_, json) = explained(&["GET", url]);
             assert_eq!(json.pointer(path), Some(&expected), "{url}: {json:#}");
         }
+    }
+
+    #[test]
+    fn the_rule_for_an_origin_is_named() {
+        let rules = format!(
+            "{WORKERS}
+[federation]
+signatures = \"enforce\"
+strangers = \"deny\"
+[[federation.rules]]
+name = \"tried\"
+action = \"deny\"
+origins = [\"tried.example\"]
+dry_run = true
+[[federation.rules]]
+name = \"listed\"
+action = \"deny\"
+lists = [\"file\"]
+listeners = [\"*:8448\"]
+[[federation.rules]]
+name = \"partners\"
+action = \"allow\"
+origins = [\"*.example\"]
+[[federation.lists]]
+name = \"file\"
+file = \"deny.txt\"
+"
+        );
+        let url = "https://example.com:8448/_matrix/federation/v1/event/e";
+        for (origin, name, does) in [
+            ("a.listed.example", "listed", "refuses"),
+            ("nice.example", "partners", "allows_proven"),
+            ("tried.example", "tried", "would_refuse"),
+            ("other.test", "strangers", "refuses"),
+        ] {
+            let (text, json) = explained_by(&rules, &["GET", url, "--origin", origin]);
+            assert_eq!(
+                json["rule"],
+                json!({ "name": name, "does": does }),
+                "{origin}"
+            );
+            assert!(text.contains(&format!("rule       {name} ")), "{text}");
+        }
+        let elsewhere = url.replace(":8448", "");
+        let (_, json) = explained_by(&rules, &["GET", &elsewhere, "--origin", "a.listed.example"]);
+        assert_eq!(json["rule"]["name"], "partners");
+        let (_, json) = explained_by(&rules, &["GET", "/_matrix/key/v2/server"]);
+        assert_eq!(json["rule"], Value::Null);
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub use limits::Limits;
 pub use listener::Listener;
 pub use place::Place;
 pub use serve::serve;
+pub use settling::Settling;
 
 #[cfg(test)]
 mod tests;

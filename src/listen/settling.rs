@@ -3,7 +3,7 @@
 /// Tells new contents from those that are known, once nobody writes to them any more. Contents are
 /// known by a fingerprint.
 #[derive(Debug)]
-pub(super) struct Settling {
+pub struct Settling {
     judged: u64,
     /// Of contents that were seen once. They count when they are the same at the next look: files
     /// that belong together are written one after the other.
@@ -12,7 +12,7 @@ pub(super) struct Settling {
 
 impl Settling {
     /// What was `found` first is known.
-    pub(super) fn new(found: u64) -> Self {
+    pub fn new(found: u64) -> Self {
         Self {
             judged: found,
             fresh: None,
@@ -20,7 +20,7 @@ impl Settling {
     }
 
     /// Whether what is `found` now is new, and the same as at the last look. True once for each.
-    pub(super) fn has_changed(&mut self, found: u64) -> bool {
+    pub fn has_changed(&mut self, found: u64) -> bool {
         if found == self.judged {
             self.fresh = None;
             return false;

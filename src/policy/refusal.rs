@@ -46,6 +46,16 @@ pub enum Refusal {
     WrongSignature,
     /// Only who has proven to be a server may send this, and nobody has.
     Unproven,
+    /// A rule denies it to the server that says to send it.
+    OriginForbidden,
+    /// The same, and the server is told that nobody knows it.
+    OriginUnauthorized,
+    /// The same, and the server is told to come later.
+    OriginTarpit,
+    /// Who sends it can be read in two ways, and one of them may be denied.
+    AmbiguousOrigin,
+    /// It is meant for another server.
+    WrongDestination,
     /// The body is larger than its endpoint accepts.
     BodyTooLarge,
     /// The keys of more servers are asked for at once than a notary looks up.

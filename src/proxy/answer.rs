@@ -28,6 +28,9 @@ pub struct Answer {
     pub level: Level,
 }
 
+/// Seconds after which a server may come again that shall not come at all.
+const TARPIT: u16 = 3600;
+
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
         use Errcode::{Forbidden, LimitExceeded, TooLarge, Unauthorized, Unknown, Unrecognized};
@@ -54,6 +57,11 @@ impl From<Refusal> for Answer {
             Refusal::NoCredentials => (401, Unauthorized, "no_credentials", "Missing Authorization headers"),
             Refusal::WrongSignature => (401, Unauthorized, "wrong_signature", "The signature of the request is wrong"),
             Refusal::Unproven => (401, Unauthorized, "unproven", "The signature of the request could not be verified"),
+            Refusal::OriginForbidden => (403, Forbidden, "origin_forbidden", "This server does not federate with yours"),
+            Refusal::OriginUnauthorized => (401, Unauthorized, "origin_unauthorized", "This server does not federate with yours"),
+            Refusal::OriginTarpit => (429, LimitExceeded, "origin_tarpit", "Too many requests"),
+            Refusal::AmbiguousOrigin => (400, Unauthorized, "ambiguous_origin", "Malformed Authorization header"),
+            Refusal::WrongDestination => (401, Unauthorized, "wrong_destination", "Destination mismatch in auth header"),
             Refusal::BodyTooLarge => (413, TooLarge, "body_too_large", "The request body is larger than this server accepts"),
             Refusal::TooManyServers => (413, TooLarge, "too_many_servers", "The keys of too many servers are asked for at once"),
             Refusal::BadBody => (400, Unknown, "bad_body", "The framing of the request body is malformed"),
@@ -113,6 +121,8 @@ fn wait_of(refusal: Refusal) -> Option<u16> {
         Some(1)
     } else if matches!(refusal, Refusal::TooManyWaiting | Refusal::OverBudget) {
         Some(5)
+    } else if refusal == Refusal::OriginTarpit {
+        Some(TARPIT)
     } else {
         None
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::StatusCode;
 
 use super::failure::Trouble;
+use super::origin::Judged;
 use super::place::Placing;
 use super::proof::Proving;
 use super::traffic::Shaped;
@@ -51,6 +52,8 @@ pub(super) struct RequestContext {
     pub signature: Option<&'static str>,
     /// Why it would have been refused, where that is only tried.
     pub would_refuse: Option<Refusal>,
+    /// What the rules for origins have said.
+    pub judged: Judged,
     /// The request's place among those of its address.
     pub permit: Option<Place>,
     /// Its turn at the homeserver; none until it asks for one, or where no limit holds.

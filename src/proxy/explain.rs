@@ -17,7 +17,7 @@ use crate::matrix::worker::Affinity;
 use crate::message::RequestHead;
 use crate::policy::traffic::Limits;
 use crate::snapshot::Snapshot;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{RuleResult, Telemetry};
 
 /// What would happen to a request, and why.
 #[derive(Debug)]
@@ -32,8 +32,41 @@ pub struct Explanation {
     pub route: Option<String>,
     /// The server that says to send it.
     pub claimed_origin: Option<String>,
+    /// What the rules for origins say.
+    pub rule: Option<RuleSaid>,
     /// What is done.
     pub outcome: Outcome,
+}
+
+/// What the rules for origins say of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleSaid {
+    /// The rule, or what decides where no rule does.
+    pub name: Arc<str>,
+    /// What it does.
+    pub does: RuleDoes,
+}
+
+/// What a rule does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleDoes {
+    /// Refuses it.
+    Refuses,
+    /// Would refuse it, and is only tried.
+    WouldRefuse,
+    /// Allows it, once it is proven who sends it.
+    AllowsProven,
+}
+
+impl RuleDoes {
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuses => "refuses",
+            Self::WouldRefuse => "would_refuse",
+            Self::AllowsProven => "allows_proven",
+        }
+    }
 }
 
 /// What is done with a request.
@@ -133,8 +166,26 @@ pub fn explain(
         class: endpoint.map_or("unknown", |endpoint| endpoint.class.as_str()),
         route: identity.and_then(|i| Some(i.route.as_ref()?.as_str().to_owned())),
         claimed_origin: identity.and_then(|i| Some(i.caller().name()?.to_string())),
+        rule: rule(&ctx),
         outcome: outcome(&step, head, &ctx),
     }
+}
+
+fn rule(ctx: &RequestContext) -> Option<RuleSaid> {
+    let judged = &ctx.judged;
+    let tried = judged.rule.clone().map(|(name, result)| RuleSaid {
+        name,
+        does: match result {
+            RuleResult::Refused => RuleDoes::Refuses,
+            RuleResult::WouldRefuse => RuleDoes::WouldRefuse,
+            RuleResult::Allowed => RuleDoes::AllowsProven,
+        },
+    });
+    let proof = judged.needs_proof.clone().map(|name| RuleSaid {
+        name,
+        does: RuleDoes::AllowsProven,
+    });
+    tried.or(proof)
 }
 
 fn outcome(step: &Step, head: &RequestHead, ctx: &RequestContext) -> Outcome {

@@ -6,6 +6,7 @@
 //! | decide | who asks for what, route, limits | [`request`] |
 //! | answer | documents, redirects, preflights, refusals, files | [`reply`], [`folder`] |
 //! | edge cache | public documents, from memory where that is right | [`edge_cache`] |
+//! | origin | whether that server may, by the rules | [`origin`] |
 //! | proof | the signature of a federation request | [`proof`] |
 //! | traffic | its turn in the budget of its kind of work | [`traffic`] |
 //! | place | the process it goes to, its turn there, a connection | [`place`] |
@@ -26,6 +27,7 @@ mod exchange;
 pub mod explain;
 mod failure;
 mod folder;
+mod origin;
 mod place;
 mod proof;
 mod record;
@@ -103,6 +105,7 @@ impl FrontDoor {
             proving: None,
             signature: None,
             would_refuse: None,
+            judged: origin::Judged::default(),
             permit: None,
             shaped: None,
             in_flight: None,

@@ -5,9 +5,9 @@
 
 use bytes::Bytes;
 
-use super::Engine;
-use super::context::RequestContext;
+use super::context::{Identity, RequestContext};
 use super::failure::Problem;
+use super::{Engine, origin};
 use crate::keys::Asking;
 use crate::matrix::signature::{SignedRequest, Verdict, Verification, VerifyKey, WhyUnknown};
 use crate::matrix::{Credentials, XMatrix};
@@ -36,7 +36,11 @@ impl Proving {
 pub(super) fn concerns(ctx: &RequestContext) -> bool {
     let identity = ctx.identity.as_ref();
     ctx.snapshot.federation.signatures >= Signatures::Verify
-        && identity.is_some_and(|i| i.endpoint.carries_x_matrix && i.site.is_some())
+        && identity.is_some_and(|i| i.site.is_some() && is_signed(i))
+}
+
+fn is_signed(identity: &Identity) -> bool {
+    identity.endpoint.carries_x_matrix || identity.credentials != Credentials::None
 }
 
 /// Begins to verify the signature of a request that this [`concerns`]. What has no body is done
@@ -152,6 +156,7 @@ fn settle(proof: Proof, ctx: &mut RequestContext) -> Result<(), Problem> {
             if let Some(identity) = &mut ctx.identity {
                 identity.verified_origin = Some(origin);
             }
+            origin::judge_verified(ctx)?;
         }
         Proof::Judged(Verdict::Wrong) => ctx.refuse(Refusal::WrongSignature)?,
         Proof::Judged(Verdict::Unknown(_)) | Proof::Unclear | Proof::NoKey => {

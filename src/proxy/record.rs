@@ -152,6 +152,11 @@ pub(super) fn write(
         user: telemetry.user_hash(|| affinity::sender(head, ctx)),
         origin: identity.and_then(|i| i.caller().name()),
         signature: ctx.signature,
+        rule: ctx
+            .judged
+            .rule
+            .as_ref()
+            .map(|(rule, result)| (rule, *result)),
         would_refuse: ctx.would_refuse.map(|refusal| Answer::from(refusal).reason),
         outcome: match (ctx.trouble, answer) {
             (Some(Trouble::Refused(_)), Some(answer)) => Outcome::Refused(answer.reason),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::context::{Forward, Identity, RequestContext};
+use super::origin;
 use super::place::Placing;
 use super::reply::Reply;
 use super::traffic;
@@ -100,7 +101,16 @@ pub(super) fn decide(
     if let Action::Upstream(_, mount) | Action::Folder(_, mount) = &action {
         identity.route = Some(Name::Configured(route_name(mount)));
     }
-    let step = act(&action, head, &seen, ctx, &identity);
+    let judged = match &action {
+        Action::Homeserver(_) | Action::Upstream(..) => {
+            origin::judge(&identity, &facts.listener.name, ctx)
+        }
+        _ => Ok(()),
+    };
+    let step = match judged {
+        Ok(()) => act(&action, head, &seen, ctx, &identity),
+        Err(refusal) => Step::Refuse(refusal),
+    };
     ctx.identity = Some(identity);
     step
 }
@@ -124,7 +134,10 @@ fn act(
             if forwarding.strip_prefix {
                 forward.strip = mount.len();
             }
-            forward.websocket = forwarding.websocket && request_headers::asks_for_websocket(head);
+            // No server opens one, and nobody would look at its signature.
+            let is_signed = identity.credentials != Credentials::None;
+            forward.websocket =
+                forwarding.websocket && !is_signed && request_headers::asks_for_websocket(head);
             forward_with(head, ctx, forward, forwarding.bounds.max_body_size)
         }
         Action::Document(Some(document)) => Step::Answer(Reply::document(document, &head.fields)),
@@ -290,7 +303,8 @@ fn refusal(found: listen::Refusal) -> Refusal {
 
 /// Who says to send a federation request.
 fn credentials_of(head: &RequestHead, endpoint: &Endpoint) -> Credentials {
-    if !endpoint.carries_x_matrix {
+    // What the table does not know may be an operation that a new homeserver does.
+    if !endpoint.carries_x_matrix && endpoint.class != Class::FedUnknown {
         return Credentials::None;
     }
     credentials(head.fields.all("authorization"))

@@ -67,7 +67,8 @@ pub(super) fn private_roots(path: &Path) -> Result<RootCertStore, NoAuthority> {
     Ok(roots)
 }
 
-fn system_roots() -> Result<RootCertStore, NoAuthority> {
+/// Those that the system trusts.
+pub(super) fn system_roots() -> Result<RootCertStore, NoAuthority> {
     let mut roots = RootCertStore::empty();
     load_platform_certs_incl_env_into_store(&mut roots)
         .map_err(|error| NoAuthority::SystemRoots(error.to_string()))?;

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::certificates;
 use super::doors::{self, Difference, Plan, Terms};
+use super::lists::Lists;
 use super::offers::Offers;
 use super::succession::TicketSecret;
 use super::{NotInForce, Running, admin, engine, files, limits, watches};
@@ -26,6 +27,7 @@ pub(super) struct Prepared {
     offers: Offers,
     admin_token: Option<Arc<Token>>,
     resolver: Option<Resolver>,
+    lists: Lists,
 }
 
 /// What was prepared for the listeners, those of requests and that of the admin.
@@ -45,6 +47,8 @@ impl Prepared {
         let before = running.map(|running| running.snapshot.load_full());
         let mut snapshot = compile(config, before.as_deref()).map_err(NotInForce::Configuration)?;
         engine::check(config)?;
+        let lists = Lists::of(config, running.map(|running| &running.lists))?;
+        lists.put_into(&snapshot);
         let mut homeservers = snapshot.homeservers.iter();
         let wants_dns = homeservers.any(|homeserver| !homeserver.discovered().is_empty());
         let resolver = wants_dns.then(system_resolver).transpose()?;
@@ -75,6 +79,7 @@ impl Prepared {
             offers,
             admin_token: admin::token(config)?,
             resolver,
+            lists,
         })
     }
 }
@@ -130,8 +135,12 @@ impl Running {
         self.offers = prepared.offers;
         let resolver = prepared.resolver.as_ref();
         self.watches = watches::start(&prepared.snapshot, resolver, &self.telemetry);
+        let (lists, watches) = (&prepared.lists, &mut self.watches);
+        lists.watch(&prepared.snapshot, &self.telemetry, watches);
         self.drain = config.timeouts.drain.duration();
         self.told.put_in_force(&config, self.certificates.as_ref());
+        self.told.lists.store(Arc::new(prepared.lists.all()));
+        self.lists = prepared.lists;
         if let Some(self_check) = &self.self_check {
             self_check.begin(&config);
         }

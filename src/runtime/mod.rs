@@ -11,6 +11,7 @@ mod engine;
 mod files;
 mod force;
 mod limits;
+mod lists;
 mod offers;
 mod reload;
 mod self_check;
@@ -31,6 +32,7 @@ use tokio::task::JoinSet;
 use self::certificates::Certificates;
 use self::doors::{Common, Doors};
 use self::force::Prepared;
+use self::lists::Lists;
 use self::offers::Offers;
 use self::self_check::SelfCheck;
 use self::succession::TicketSecret;
@@ -50,6 +52,7 @@ pub use self::certificate_list::certificate_rows;
 pub use self::certificates::{NoCertificates, certificate_names, pem_files};
 pub use self::config_file::ConfigFile;
 pub use self::engine::NoEngine;
+pub use self::lists::read_lists;
 pub use self::offers::NoOffer;
 pub use self::reload::Reloaded;
 pub use self::service::Word;
@@ -79,6 +82,14 @@ pub enum NotInForce {
         /// What the system says.
         reason: std::io::Error,
     },
+    /// A list of servers cannot be read.
+    #[error("list {name}: {reason}")]
+    List {
+        /// The list.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The access log or the metrics cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -103,6 +114,7 @@ pub struct Running {
     certificates: Option<Certificates>,
     offers: Offers,
     watches: JoinSet<()>,
+    lists: Lists,
     /// None once the end has begun: its own requests are not to hold it up.
     self_check: Option<SelfCheck>,
     readiness: Arc<Readiness>,
@@ -160,6 +172,7 @@ pub fn start(config: Config, inherited: Inherited) -> Result<Running, NotInForce
         reloads: reloads.clone(),
         configuration: told.shown.clone(),
         certificates: told.certificates(),
+        lists: told.lists.clone(),
         self_check: self_check.reports(),
     });
     let mut running = Running {
@@ -170,6 +183,7 @@ pub fn start(config: Config, inherited: Inherited) -> Result<Running, NotInForce
         certificates: None,
         offers: Offers::default(),
         watches: JoinSet::new(),
+        lists: Lists::default(),
         self_check: Some(self_check),
         readiness,
         telemetry,

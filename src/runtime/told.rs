@@ -9,6 +9,7 @@ use super::certificates;
 use crate::admin::Certificates;
 use crate::config::Config;
 use crate::listen::certificates::CertificateStore;
+use crate::lists::List;
 
 /// What is in force, for people.
 #[derive(Default)]
@@ -16,6 +17,8 @@ pub(super) struct Told {
     /// As TOML, without secrets.
     pub(super) shown: Arc<ArcSwap<String>>,
     in_force: Arc<ArcSwapOption<InForce>>,
+    /// The lists of servers.
+    pub(super) lists: Arc<ArcSwap<Vec<Arc<List>>>>,
 }
 
 struct InForce {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{self, Federation};
-use crate::policy::origin_rules::{Action, Answer, Names, OriginRules, Permission, Rule};
+use crate::policy::origin_rules::{Action, Answer, List, Names, OriginRules, Permission, Rule};
 
 /// The rules of a configuration. Their lists are empty until somebody reads them.
 pub(super) fn origin_rules(written: &Federation) -> OriginRules {
@@ -14,7 +14,12 @@ pub(super) fn origin_rules(written: &Federation) -> OriginRules {
             .iter()
             .map(|rule| Arc::new(compiled(rule, written)))
             .collect(),
-        lists: lists.map(|_| Arc::new(Names::default())).collect(),
+        lists: lists
+            .map(|list| List {
+                name: list.name.as_str().into(),
+                names: Arc::new(Names::default()),
+            })
+            .collect(),
         strangers: permission(*written.strangers),
         ip_literals: permission(*written.ip_literals),
     }

@@ -15,6 +15,10 @@ pub struct Known {
     pub upstreams: HashSet<String>,
     /// Values of the label `worker`.
     pub workers: HashSet<String>,
+    /// Values of the label `rule`.
+    pub rules: HashSet<String>,
+    /// Values of the label `list`.
+    pub lists: HashSet<String>,
 }
 
 impl Known {
@@ -23,6 +27,8 @@ impl Known {
             "site" => &self.sites,
             "upstream" => &self.upstreams,
             "worker" => &self.workers,
+            "rule" => &self.rules,
+            "list" => &self.lists,
             _ => return true,
         };
         value == super::metrics::NONE || names.contains(value)

@@ -33,7 +33,7 @@ pub use metrics::{METRICS_CONTENT_TYPE, metrics_reference};
 pub use otlp::{TraceError, TraceSettings};
 pub use overview::{ClassTraffic, Counted, OpenConnections, Overview};
 pub use recent::{Trouble, recent_troubles};
-pub use record::{AccessRecord, Name, Outcome};
+pub use record::{AccessRecord, Name, Outcome, RuleResult};
 
 use access_log::{AccessLog, Lost};
 use metrics::Metrics;
@@ -195,6 +195,28 @@ impl Telemetry {
     pub fn request_started(&self, class: Class) -> Option<InFlightGuard> {
         let gauge = self.metrics.in_flight.get(class as usize);
         gauge.map(InFlightGuard::new)
+    }
+
+    /// A try to read the list of servers called `list`; `result` is a fixed word.
+    pub fn list_read(&self, list: &str, result: &'static str) {
+        let family = &self.metrics.families.list_reads;
+        family.with([list, result], count);
+    }
+
+    /// So many names are in `list`, which was read last at `unix_seconds`; whether the last try
+    /// to read it succeeded.
+    pub fn list_state(&self, list: &str, entries: usize, unix_seconds: i64, is_current: bool) {
+        let families = &self.metrics.families;
+        let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+        families
+            .list_entries
+            .with([list], |gauge| gauge.set(entries));
+        families
+            .list_read_time
+            .with([list], |gauge| gauge.set(unix_seconds));
+        families
+            .list_current
+            .with([list], |gauge| gauge.set(is_current.into()));
     }
 
     /// A request waits until the guard is dropped; `state` is `shaped`, `queued` or `held`.

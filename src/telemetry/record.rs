@@ -70,6 +70,8 @@ pub struct AccessRecord<'a> {
     pub signature: Option<&'static str>,
     /// Why it would have been refused, where a rule is only tried.
     pub would_refuse: Option<&'static str>,
+    /// The rule for origins that decided, or would have, and what it did.
+    pub rule: Option<(&'a Arc<str>, RuleResult)>,
     /// Stands for the user in this process alone ([`Telemetry::user_hash`](super::Telemetry::user_hash)).
     pub user: Option<u64>,
     /// How it ended.
@@ -88,6 +90,28 @@ pub enum Outcome {
     Refused(&'static str),
     /// Something broke; the word names it.
     Failed(&'static str),
+}
+
+/// What a rule for origins did with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleResult {
+    /// Let it pass.
+    Allowed,
+    /// Refused it.
+    Refused,
+    /// Would have refused it, and is only tried.
+    WouldRefuse,
+}
+
+impl RuleResult {
+    /// The name in metrics.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Refused => "refused",
+            Self::WouldRefuse => "would_refuse",
+        }
+    }
 }
 
 /// A name from a closed set.

@@ -59,6 +59,7 @@ fn finish(telemetry: &Telemetry, method: &Method, status: u16, outcome: Outcome)
         origin: None,
         signature: None,
         would_refuse: None,
+        rule: None,
         user: None,
         outcome,
         user_agent: None,

@@ -37,6 +37,8 @@ mod local_first;
 mod logs;
 mod long_poll;
 mod migrating;
+mod origin_lists;
+mod origin_rules;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod proxy_protocol;

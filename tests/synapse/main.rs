@@ -194,6 +194,8 @@ macro_rules! scenarios {
 scenarios! {
     // First by name as well: it takes 95 seconds, and the others run beside it.
     a_95_second_long_poll_survives
+    a_ban_in_a_policy_room_takes_effect
+    a_denied_origin_never_reaches_synapse
     a_message_wakes_a_long_poll
     a_remote_user_joins_by_an_alias_with_a_slash
     a_signature_over_an_odd_uri_is_accepted

@@ -19,6 +19,7 @@ import urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent / "deploy" / "demo"))
+import origin_rules  # noqa: E402
 from private_federation import Client, Failed, quote  # noqa: E402
 from stranger import Stranger  # noqa: E402
 
@@ -34,8 +35,9 @@ class World:
         self.near, self.far = (
             Client(site["host"], site["port"], site["authority"]) for site in (description["near"], description["far"])
         )
-        self.near.server_name = description["near"]["server_name"]
-        self.far.server_name = description["far"]["server_name"]
+        for site, name in ((self.near, "near"), (self.far, "far")):
+            for fact in ("server_name", "upstream", "synapse_log", "vestibule"):
+                setattr(site, fact, description[name][fact])
 
     def users(self):
         """A new user on each homeserver. The slash in the name is legal and travels in every path as %2F."""
@@ -310,6 +312,21 @@ def refuse_upload(user, flag, length, file, size):
     equal("errcode", json.loads(answer["body"])["errcode"], "M_TOO_LARGE")
     assert "access-control-allow-origin: *" in answer["headers"], "a browser cannot read it"
     assert answer["sent"] < size, f"all {size} bytes were read"
+
+
+def a_denied_origin_never_reaches_synapse(world):
+    with Stranger(world.folder / "stranger") as stranger:
+        origin_rules.denied_never_reaches_synapse(world, stranger, until, equal)
+
+
+def a_ban_in_a_policy_room_takes_effect(world):
+    with Stranger(world.folder / "stranger") as stranger:
+        origin_rules.policy_room_takes_effect(world, stranger, until, equal)
+
+
+def no_spelling_passes_an_allow_list(world):
+    with Stranger(world.folder / "stranger") as stranger:
+        origin_rules.no_spelling_passes_an_allow_list(world, stranger, until, equal)
 
 
 def main():

@@ -76,7 +76,8 @@ def main():
         start(pair, processes, vestibule, sys.executable, phone_book, [authority])
         world = {
             name: {"server_name": one.server_name, "host": one.client_host, "port": one.client_port,
-                   "authority": str(one.authority), "log": str(one.vestibule_log)}
+                   "authority": str(one.authority), "log": str(one.vestibule_log), "upstream": one.upstream,
+                   "synapse_log": str(one.synapse_log), "vestibule": str(vestibule)}
             for name, one in zip(("near", "far"), pair)
         }
         (folder / "world.json").write_text(json.dumps(world))

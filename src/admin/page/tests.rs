@@ -38,6 +38,7 @@ fn status() -> Status {
             ..CertificateRow::default()
         }],
         certificates_error: None,
+        lists: Vec::new(),
         connections: connections(),
         traffic: traffic(),
         troubles: vec![TroubleRow {

@@ -33,12 +33,21 @@ pub const AMBIGUOUS: &str = "ambiguous";
 pub struct OriginRules {
     /// The first that fits decides.
     pub rules: Vec<Arc<Rule>>,
-    /// What the lists hold, in the order in which rules number them.
-    pub lists: Vec<Arc<Names>>,
+    /// The lists, in the order in which rules number them.
+    pub lists: Vec<List>,
     /// What becomes of origins that no rule names.
     pub strangers: Permission,
     /// What becomes of those of them that are IP addresses.
     pub ip_literals: Permission,
+}
+
+/// A list of servers, as it was read last.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// What rules and metrics call it.
+    pub name: Arc<str>,
+    /// Whom it names.
+    pub names: Arc<Names>,
 }
 
 /// One rule.
@@ -157,6 +166,23 @@ impl OriginRules {
         self.rules.is_empty() && is_open(self.strangers) && is_open(self.ip_literals)
     }
 
+    /// The same rules, with what the list called `name` holds now.
+    #[must_use]
+    pub fn with_list(&self, name: &str, names: &Arc<Names>) -> Self {
+        let mut rules = self.clone();
+        let mut lists = rules.lists.iter_mut();
+        if let Some(list) = lists.find(|list| *list.name == *name) {
+            list.names = names.clone();
+        }
+        rules
+    }
+
+    /// What is said to have decided: every rule's name, and those of what decides where none does.
+    pub fn names_of_rules(&self) -> impl Iterator<Item = &str> {
+        let rules = self.rules.iter().map(|rule| &*rule.name);
+        rules.chain([STRANGERS, IP_LITERALS, AMBIGUOUS])
+    }
+
     /// Decides about one request.
     pub fn decide(&self, question: &Question<'_>) -> Ruling {
         match question.caller {
@@ -217,7 +243,7 @@ impl OriginRules {
             Action::Deny(_) => Reach::EveryPort,
         };
         let lists = rule.lists.iter().filter_map(|list| self.lists.get(*list));
-        rule.origins.has(asked, reach) || lists.into_iter().any(|list| list.has(asked, reach))
+        rule.origins.has(asked, reach) || lists.into_iter().any(|list| list.names.has(asked, reach))
     }
 }
 

@@ -132,7 +132,16 @@ fn lists_name_servers_as_rules_do() {
     let mut listed = rule("listed", DENY, &[]);
     listed.lists = vec![1];
     let mut rules = rules(vec![listed]);
-    rules.lists = vec![names(&["a.example"]).into(), names(&["*.b.example"]).into()];
+    rules.lists = ["first", "second"]
+        .map(|name| List {
+            name: name.into(),
+            names: Arc::default(),
+        })
+        .into();
+    assert_eq!(asked(&rules, "x.b.example"), ["pass"; 2]);
+    let rules = rules
+        .with_list("first", &names(&["a.example"]).into())
+        .with_list("second", &names(&["*.b.example"]).into());
     assert_eq!(asked(&rules, "x.b.example"), ["Forbidden by listed"; 2]);
     assert_eq!(asked(&rules, "a.example"), ["pass"; 2]);
 }

@@ -113,6 +113,18 @@ families! {
     refusals: IntCounter ["reason"] = "vestibule_refusals_total";
     /// Requests that would have been refused, were it not for `dry_run`, by reason.
     dry_run: IntCounter ["reason"] = "vestibule_dry_run_refusals_total";
+    /// Federation requests on which a rule for origins decided, by rule and what it did: "allowed",
+    /// "refused", or "would_refuse" where it is only tried. Where no rule does, "strangers",
+    /// "ip_literals" and "ambiguous" decide.
+    origin_rules: IntCounter ["rule", "result"] = "vestibule_origin_rules_total";
+    /// Names in a list of servers.
+    list_entries: IntGauge ["list"] = "vestibule_list_entries";
+    /// When a list of servers was last read, or found to be the same, as Unix time; 0 for never.
+    list_read_time: IntGauge ["list"] = "vestibule_list_read_timestamp_seconds";
+    /// 0 where the last try to read a list of servers failed, and what it held before is in force.
+    list_current: IntGauge ["list"] = "vestibule_list_last_read_successful";
+    /// Tries to read a list of servers, by result: "changed", "same" or "failed".
+    list_reads: IntCounter ["list", "result"] = "vestibule_list_reads_total";
     /// What came of the signatures of federation requests: "verified", "wrong", "no_key" where the
     /// key is not known, "too_large" and "malformed" where the body cannot be verified, "unclear" where there is no
     /// signature that can be read in one way.

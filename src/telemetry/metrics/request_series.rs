@@ -45,6 +45,10 @@ impl Metrics {
         if let Some(result) = record.signature {
             self.families.signatures.with([result], IntCounter::inc);
         }
+        if let Some((rule, result)) = record.rule {
+            let labels = [rule, result.as_str()];
+            self.families.origin_rules.with(labels, IntCounter::inc);
+        }
         if let Some(reason) = record.would_refuse {
             self.families.dry_run.with([reason], IntCounter::inc);
         }

@@ -54,6 +54,7 @@ fn finish(telemetry: &Telemetry, parent: Option<&str>) {
         origin: None,
         signature: None,
         would_refuse: None,
+        rule: None,
         user: None,
         outcome: crate::telemetry::Outcome::Served,
         user_agent: None,
