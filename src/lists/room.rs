@@ -15,6 +15,7 @@ use super::{Content, Found};
 use crate::matrix::ServerPattern;
 use crate::matrix::server_list::MOST_LISTED;
 use crate::message::{Fields, Protocol, RequestHead};
+use crate::upstream::Inquiry;
 
 /// The types of rules about servers, the one that counts first: a rule of a later type does not
 /// count where there is one of an earlier type with the same key.
@@ -135,9 +136,13 @@ impl RoomSource {
         };
         let homeserver = asking.homeserver.as_deref();
         let homeserver = homeserver.ok_or("the site is not there")?;
-        let asked = asking
-            .pool
-            .ask(homeserver, &asking.deadlines, &head, most, TIMEOUT);
+        let inquiry = Inquiry {
+            head: &head,
+            body: bytes::Bytes::new(),
+            most,
+            within: TIMEOUT,
+        };
+        let asked = asking.pool.ask(homeserver, &asking.deadlines, &inquiry);
         let (answer, body) = asked.await.map_err(|error| error.to_string())?;
         match answer.status {
             StatusCode::OK => Ok(body),

@@ -65,7 +65,7 @@ pub(super) enum Value<'a> {
 }
 
 /// How many fields there are.
-pub(super) const FIELDS: usize = 29;
+pub(super) const FIELDS: usize = 30;
 
 /// How many of the fields stand at the head of a text line, without a name.
 pub(super) const HEAD_FIELDS: usize = 6;
