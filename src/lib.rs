@@ -18,6 +18,7 @@
 //! | [`migrate`] | configurations of other proxies, read and written anew as ours |
 //! | [`policy`] | checks and header rules as pure functions |
 //! | [`upstream`] | where requests go: addresses, deadlines, pools, connections |
+//! | [`traffic`] | who goes to a homeserver now, and who waits |
 //! | [`proxy`] | the life of a request in order, and the one `ProxyHttp`, for tunnels |
 //! | [`telemetry`] | log, access log, metrics: every name declared once |
 //! | [`federation`] | the doctor: discovery, probes and keys as other servers see them, and the report |
@@ -44,4 +45,5 @@ pub mod runtime;
 pub mod snapshot;
 pub mod synapse;
 pub mod telemetry;
+pub mod traffic;
 pub mod upstream;

@@ -51,6 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("upstream", &["matrix", "message", "policy", "telemetry"]),
+    ("traffic", &["matrix", "policy"]),
     (
         "keys",
         &["matrix", "message", "policy", "telemetry", "upstream"],
@@ -58,7 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "snapshot",
         &[
-            "config", "keys", "listen", "matrix", "policy", "route", "upstream",
+            "config", "keys", "listen", "matrix", "policy", "route", "traffic", "upstream",
         ],
     ),
     (
@@ -72,6 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "route",
             "snapshot",
             "telemetry",
+            "traffic",
             "upstream",
         ],
     ),
@@ -86,6 +88,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "message",
             "snapshot",
             "telemetry",
+            "traffic",
             "upstream",
         ],
     ),

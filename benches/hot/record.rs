@@ -49,6 +49,8 @@ impl Names {
             upstream: Some(&self.upstream),
             group: Some("client_reader"),
             placed_by: None,
+            budget: None,
+            shaped: None,
             queued: None,
             held: None,
             upstream_connect: None,

@@ -4,6 +4,7 @@
 //! nothing else does. What changes something is for a unix socket or a token.
 
 mod answer;
+mod budgets;
 mod names;
 mod origins;
 mod page;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::matrix::budget::Budget;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Known, Telemetry};
 
-/// Brings what the metrics say of upstreams up to date, and ends what is counted for sites,
-/// workers, upstreams, rules and lists that there are no more.
+/// Brings what the metrics say of upstreams and budgets up to date, and ends what is counted for
+/// sites, workers, upstreams, rules and lists that there are no more.
 pub fn tidy_metrics(snapshot: &Snapshot, telemetry: &Telemetry) {
     let mut known = Known::default();
     // Two sites may call a worker the same.
@@ -38,6 +39,17 @@ pub fn tidy_metrics(snapshot: &Snapshot, telemetry: &Telemetry) {
         .lists
         .extend(rules.lists.iter().map(|list| list.name.to_string()));
     telemetry.keep(&known);
+    for site in snapshot.sites.iter() {
+        let Some(traffic) = snapshot.traffic.get(site.homeserver.0) else {
+            continue;
+        };
+        telemetry.federation_share(&site.name, traffic.share());
+        for budget in Budget::ALL {
+            let now = traffic.allowance(*budget);
+            let requests = [now.active, now.waiting, now.in_all];
+            telemetry.budget(&site.name, budget.as_str(), requests);
+        }
+    }
     for (name, (requests, is_drained)) in &loads {
         telemetry.upstream_load(name, *requests, *is_drained);
     }

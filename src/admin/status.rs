@@ -54,7 +54,7 @@ pub(super) struct Connections {
     /// Being served now.
     pub(super) requests: i64,
     pub(super) requests_by_class: Vec<InFlight>,
-    /// Of those being served: `queued` for a turn, or `held` for a process that is away.
+    /// Of those being served: `shaped` for a turn in their budget, `queued` for one at a process, or `held` for a process that is away.
     pub(super) requests_waiting: Vec<Row>,
 }
 

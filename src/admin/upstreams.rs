@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::answer::{Answer, JSON};
+use super::budgets::Budgets;
 use crate::matrix::worker::Group;
 use crate::snapshot::Snapshot;
 use crate::upstream::{Homeserver, Upstream};
@@ -16,6 +17,7 @@ use crate::upstream::{Homeserver, Upstream};
 pub(super) struct SiteState {
     pub(super) site: String,
     pub(super) upstreams: Vec<Process>,
+    pub(super) traffic: Budgets,
 }
 
 /// One process.
@@ -36,6 +38,7 @@ pub(super) fn sites(snapshot: &Snapshot) -> Vec<SiteState> {
         Some(SiteState {
             site: site.name.to_string(),
             upstreams: of_homeserver(homeserver),
+            traffic: Budgets::of(snapshot.traffic.get(site.homeserver.0)?),
         })
     });
     sites.collect()

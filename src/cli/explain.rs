@@ -16,7 +16,7 @@ use crate::listen::{ConnectionFacts, Listener, Peer};
 use crate::matrix::{Profile, ServerName};
 use crate::message::{Fields, Protocol, RequestHead};
 use crate::proxy::explain::{
-    Explanation, Forwarded, KnownKey, Outcome, Placed, RuleDoes, RuleSaid, explain,
+    Explanation, Forwarded, KnownKey, Limited, Outcome, Placed, RuleDoes, RuleSaid, explain,
 };
 use crate::runtime::read_lists;
 use crate::telemetry::{Settings, Telemetry};
@@ -234,6 +234,14 @@ fn forwarded_json(forwarded: &Forwarded) -> Value {
         "max_body_size": forwarded.max_body_size,
         "silence_seconds": forwarded.silence.as_secs_f64(),
         "repeatable": forwarded.is_repeatable,
+        "limited": forwarded.limited.as_ref().map(|limited| json!({
+            "budget": limited.budget.as_str(),
+            "counted_by": limited.budget.counted_by().as_str(),
+            "per_sender": limited.limits.per_sender,
+            "in_all": limited.limits.in_all,
+            "max_wait_seconds": limited.limits.max_wait.as_secs_f64(),
+            "past": limited.limits.past.as_str(),
+        })),
         "placed": forwarded.placed.as_ref().map(|placed| json!({
             "group": placed.group,
             "answered_by": placed.answered_by,
@@ -304,6 +312,7 @@ fn forwarded_lines(forwarded: &Forwarded) -> Vec<(&'static str, String)> {
         lines.push(("group", group(placed)));
         lines.push(("key", key(placed)));
     }
+    lines.extend(forwarded.limited.as_ref().map(|it| ("limits", limits(it))));
     let upstreams = forwarded.upstreams.join(", then ");
     lines.push(("upstream", upstreams));
     if let Some(placed) = &forwarded.placed {
@@ -328,6 +337,14 @@ fn forwarded_lines(forwarded: &Forwarded) -> Vec<(&'static str, String)> {
     lines.push(("body", format!("{} bytes at most", forwarded.max_body_size)));
     lines.push(("target", forwarded.target.clone()));
     lines
+}
+
+fn limits(limited: &Limited) -> String {
+    let (name, by) = (limited.budget, limited.budget.counted_by().as_str());
+    let limits = &limited.limits;
+    let (each, all, wait) = (limits.per_sender, limits.in_all, limits.max_wait);
+    let past = limits.past.as_str();
+    format!("{name}: {each} at once by {by}, {all} in all; waits {wait:?} at most, then {past}")
 }
 
 fn group(placed: &Placed) -> String {
@@ -414,6 +431,7 @@ groups = ["typing"]
         class      event_read
         group      client_reader, which generic_worker answers; the main process while they are away
         key        by room
+        limits     interactive: 200 at once by user, 10000 in all; waits 30s at most, then 429
         upstream   generic2, then generic1
         at once    2000 requests of this group at each process
         hold       waits 30s at most for a process that is away

@@ -17,6 +17,7 @@ impl Config {
         problems.extend(self.sites.iter().flat_map(routes_twice));
         problems.extend(self.addresses_twice());
         problems.extend(federation::problems(self, listeners_are_known));
+        problems.extend(self.traffic.problems(self.federation.signatures));
         for site in &self.sites {
             problems.extend(never_asked(site));
             problems.extend(check_workers::problems(site));

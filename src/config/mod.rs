@@ -30,6 +30,7 @@ mod support;
 mod timeouts;
 mod tls;
 mod tracing;
+mod traffic;
 mod upstream;
 mod value;
 mod well_known;
@@ -63,11 +64,12 @@ pub use support::{Contact, Support};
 pub use timeouts::Timeouts;
 pub use tls::{CertificateFiles, CertificateSource, Tls, UnknownNames};
 pub use tracing::Tracing;
+pub use traffic::{BudgetLimits, Exempt, Past, Traffic};
 pub use upstream::Upstream;
 pub use value::{
-    Age, ByteSize, ClassName, Count, GroupName, Host, Hsts, HttpUrl, InvalidValue, ListenAddress,
-    LogTarget, Network, OriginPattern, Room, RoutePath, RuleName, Timeout, TrustedProxy,
-    UpstreamAddress, WorkerName,
+    Age, BudgetName, ByteSize, ClassName, Count, GroupName, Host, Hsts, HttpUrl, InvalidValue,
+    ListenAddress, LogTarget, Network, OriginPattern, Room, RoutePath, RuleName, Timeout,
+    TrustedProxy, UpstreamAddress, WorkerName,
 };
 pub use well_known::{ClientDocument, Ed25519Key, PolicyServer, Serve, WellKnown};
 pub use worker::{Discover, GroupLimits, Worker};
@@ -110,6 +112,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What other servers may do, and how they prove who they are.
     pub federation: Federation,
+    /// Who goes to the homeserver, and who waits.
+    pub traffic: Traffic,
     /// How it is found out which workers are well.
     pub health: Health,
     /// What the program says about itself, on standard error.
@@ -233,6 +237,7 @@ impl Config {
             limits: root.table_or_default("limits", Limits::read),
             timeouts: root.table_or_default("timeouts", Timeouts::read),
             federation: root.table_or_default("federation", Federation::read),
+            traffic: root.table_or_default("traffic", Traffic::read),
             health: root.table_or_default("health", Health::read),
             log: root.table_or_default("log", Log::read),
             access_log: root.table_or_default("access_log", AccessLog::read),

@@ -9,7 +9,7 @@ use super::Config;
 use super::site::Site;
 
 /// The keys that a section needs; everything else may be left out.
-const REQUIRED: [(&str, &[&str]); 19] = [
+const REQUIRED: [(&str, &[&str]); 20] = [
     ("sites", &["server_name", "homeserver"]),
     ("sites.homeserver", &["url"]),
     ("sites.workers", &["name", "upstream", "groups"]),
@@ -28,6 +28,7 @@ const REQUIRED: [(&str, &[&str]); 19] = [
     ("tls.certificates", &["certificate", "key"]),
     ("tls.authorities", &["directory"]),
     ("tls.authorities.external_account", &["id", "key_file"]),
+    ("traffic.budgets", &["name"]),
     ("", &[]),
 ];
 

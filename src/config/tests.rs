@@ -117,6 +117,7 @@ const EVERYWHERE: &str = "
     workers = [{}, { upstream = {} }]
     groups = [{}]
     routes = [{ upstream = {} }]
+    [[traffic.budgets]]
     [sites.well_known]
     client = {}
     policy_server = {}

@@ -217,8 +217,8 @@ impl fmt::Debug for Connections {
     }
 }
 
-/// What shares one cap: an IPv4 address, or an IPv6 /64, which is what one client is given.
-fn network(address: IpAddr) -> IpAddr {
+/// What shares one cap, as an address: an IPv4 address, or an IPv6 /64, which is what one client is given.
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),

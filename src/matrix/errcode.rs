@@ -51,6 +51,14 @@ pub fn error_body(errcode: Errcode, message: &str) -> String {
     format!(r#"{{"errcode":"{errcode}","error":{message}}}"#)
 }
 
+/// The same of `M_LIMIT_EXCEEDED`, with the time after which it may go better. Clients still read
+/// it there, though `Retry-After` says the same since version 1.10.
+pub fn limit_exceeded_body(message: &str, retry_after_ms: u64) -> String {
+    let message = serde_json::Value::from(message);
+    let errcode = Errcode::LimitExceeded;
+    format!(r#"{{"errcode":"{errcode}","error":{message},"retry_after_ms":{retry_after_ms}}}"#)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

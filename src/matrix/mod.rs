@@ -2,6 +2,7 @@
 
 mod access_token;
 pub mod affinity;
+pub mod budget;
 pub mod canonical_json;
 pub mod cors;
 pub mod endpoint;
@@ -21,7 +22,7 @@ pub mod worker;
 mod x_matrix;
 
 pub use access_token::{access_token, native_localpart};
-pub use errcode::{Errcode, error_body};
+pub use errcode::{Errcode, error_body, limit_exceeded_body};
 pub use profile::Profile;
 pub use server_name::{InvalidServerName, ServerName};
 pub use server_pattern::{Glob, InvalidServerPattern, ServerPattern};

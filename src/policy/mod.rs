@@ -12,6 +12,7 @@ mod refusal;
 pub mod request_headers;
 pub mod response_headers;
 mod signatures;
+pub mod traffic;
 
 pub use body::BodyCount;
 pub use caller::Caller;

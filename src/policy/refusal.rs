@@ -38,6 +38,8 @@ pub enum Refusal {
     TooManyRequests,
     /// Too many requests wait for their turn at the homeserver.
     TooManyWaiting,
+    /// The sender has waited for its turn for as long as its kind of work may.
+    OverBudget,
     /// No server says to send what only servers may.
     NoCredentials,
     /// The signature is none that the server made who says to send the request.

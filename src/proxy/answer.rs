@@ -52,6 +52,7 @@ impl From<Refusal> for Answer {
             Refusal::BadExpectation => (417, Unknown, "expectation", "Only 100-continue can be expected"),
             Refusal::TooManyRequests => (429, LimitExceeded, "requests_per_address", "Too many requests at once from this address"),
             Refusal::TooManyWaiting => (429, LimitExceeded, "too_many_waiting", "Too many requests wait for this server"),
+            Refusal::OverBudget => (429, LimitExceeded, "over_budget", "Too many requests of this kind at once"),
             // As Synapse says it.
             Refusal::NoCredentials => (401, Unauthorized, "no_credentials", "Missing Authorization headers"),
             Refusal::WrongSignature => (401, Unauthorized, "wrong_signature", "The signature of the request is wrong"),
@@ -118,7 +119,7 @@ impl From<Failure> for Answer {
 fn wait_of(refusal: Refusal) -> Option<u16> {
     if refusal == Refusal::TooManyRequests {
         Some(1)
-    } else if refusal == Refusal::TooManyWaiting {
+    } else if matches!(refusal, Refusal::TooManyWaiting | Refusal::OverBudget) {
         Some(5)
     } else if refusal == Refusal::OriginTarpit {
         Some(TARPIT)

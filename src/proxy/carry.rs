@@ -10,6 +10,7 @@ use super::context::RequestContext;
 use super::exchange::exchange;
 use super::failure::Problem;
 use super::place::place;
+use super::traffic;
 use crate::listen::Downstream;
 use crate::matrix::endpoint::Class;
 use crate::message::RequestHead;
@@ -32,6 +33,7 @@ pub(super) async fn carry(
     downstream: &mut Downstream,
     ctx: &mut RequestContext,
 ) -> Result<(), Problem> {
+    traffic::turn(engine, head, downstream, ctx).await?;
     let mut sent = Replay::new(ctx);
     loop {
         let mut connection = place(engine, head, downstream, ctx, sent.only_to.as_ref()).await?;

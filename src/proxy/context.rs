@@ -10,6 +10,7 @@ use super::failure::Trouble;
 use super::origin::Judged;
 use super::place::Placing;
 use super::proof::Proving;
+use super::traffic::Shaped;
 use crate::listen::Place;
 use crate::matrix::Credentials;
 use crate::matrix::endpoint::Endpoint;
@@ -55,6 +56,8 @@ pub(super) struct RequestContext {
     pub judged: Judged,
     /// The request's place among those of its address.
     pub permit: Option<Place>,
+    /// Its turn at the homeserver; none until it asks for one, or where no limit holds.
+    pub shaped: Option<Shaped>,
     /// Counts the request as in flight, from when its class is known.
     pub in_flight: Option<InFlightGuard>,
 }

@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use super::carry::Replay;
 use super::context::RequestContext;
 use super::failure::Problem;
-use super::{proof, response};
+use super::{proof, response, traffic};
 use crate::listen::{Downstream, Fault, Idle};
 use crate::upstream::{Broken, Connection, Progress};
 
@@ -140,6 +140,7 @@ impl Exchange<'_> {
         self.upstream.queue(data);
         if is_over {
             self.is_sending = false;
+            traffic::body_is_up(ctx);
             self.upstream.queue_end();
         }
         Ok(())
@@ -171,6 +172,7 @@ impl Exchange<'_> {
             self.downstream
                 .answer(down.status, &down.fields, has_body)?;
             ctx.status = Some(down.status);
+            traffic::answered(ctx);
         }
         while let Some(data) = self.upstream.data()? {
             ctx.bytes_out += self.downstream.send(data).await?;

@@ -12,8 +12,10 @@ use super::request::{Step, decide};
 use super::{FrontDoor, RequestContext};
 use crate::listen::ConnectionFacts;
 use crate::matrix::affinity::Key;
+use crate::matrix::budget::Budget;
 use crate::matrix::worker::Affinity;
 use crate::message::RequestHead;
+use crate::policy::traffic::Limits;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{RuleResult, Telemetry};
 
@@ -99,6 +101,8 @@ pub struct Forwarded {
     pub target: String,
     /// Whether it is sent once more where a connection ends without an answer.
     pub is_repeatable: bool,
+    /// What holds for requests of its kind; none where no limit does.
+    pub limited: Option<Limited>,
     /// The upstreams, the first choice first.
     pub upstreams: Vec<Arc<str>>,
     /// How one of several processes is chosen; none for the upstream of a route.
@@ -122,6 +126,15 @@ pub struct Placed {
     pub hold: Duration,
     /// Requests of the group that one process takes at a time.
     pub max_requests: u32,
+}
+
+/// What holds for requests of one kind.
+#[derive(Debug)]
+pub struct Limited {
+    /// The budget.
+    pub budget: Budget,
+    /// What holds there.
+    pub limits: Limits,
 }
 
 /// What is known of the key without asking anybody.
@@ -209,12 +222,23 @@ fn forwarded(head: &RequestHead, ctx: &RequestContext) -> Option<Forwarded> {
         None => (vec![forward.upstream.name.clone()], None),
     };
     Some(Forwarded {
+        limited: limited(head, ctx),
         max_body_size: ctx.body.limit(),
         silence: forward.silence,
         target: text(&up.target),
         is_repeatable: identity.endpoint.is_idempotent,
         upstreams,
         placed,
+    })
+}
+
+/// The limits of the budget that it belongs to.
+fn limited(head: &RequestHead, ctx: &RequestContext) -> Option<Limited> {
+    let (traffic, request) = super::traffic::asked(head, ctx, false)?;
+    let limits = traffic.limits(request.budget)?.clone();
+    Some(Limited {
+        budget: request.budget,
+        limits,
     })
 }
 

@@ -8,6 +8,7 @@
 //! | edge cache | public documents, from memory where that is right | [`edge_cache`] |
 //! | origin | whether that server may, by the rules | [`origin`] |
 //! | proof | the signature of a federation request | [`proof`] |
+//! | traffic | its turn in the budget of its kind of work | [`traffic`] |
 //! | place | the process it goes to, its turn there, a connection | [`place`] |
 //! | carry | the head that goes up, and whether to try again | [`carry`] |
 //! | exchange | the body up, the answer down | [`exchange`], [`response`] |
@@ -34,6 +35,7 @@ mod reply;
 mod request;
 mod response;
 mod serve;
+mod traffic;
 mod tunnel;
 mod waiting;
 
@@ -105,6 +107,7 @@ impl FrontDoor {
             would_refuse: None,
             judged: origin::Judged::default(),
             permit: None,
+            shaped: None,
             in_flight: None,
         }
     }

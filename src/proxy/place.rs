@@ -154,6 +154,7 @@ pub(super) async fn connection_if_there(
             if let Some(forward) = &ctx.forward {
                 forward.upstream.refused(&reason);
             }
+            super::traffic::unreachable(ctx);
             Ok(Err(reason))
         }
         Err(problem) => Err(problem),

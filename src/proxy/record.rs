@@ -118,6 +118,10 @@ pub(super) fn write(
     });
     let forward = ctx.forward.as_ref();
     let placing = forward.and_then(|f| f.placing.as_ref());
+    let shaped = ctx.shaped.as_ref();
+    if let Some(shaped) = shaped {
+        shaped.ended(ctx.bytes_out);
+    }
     let record = AccessRecord {
         time: ctx.time,
         request_id: &ctx.request_id,
@@ -139,6 +143,8 @@ pub(super) fn write(
             .and_then(|p| p.how)
             .filter(|how| *how != How::Only)
             .map(How::as_str),
+        budget: shaped.map(|s| s.budget.as_str()),
+        shaped: shaped.map(|s| s.waited).filter(|time| !time.is_zero()),
         queued: placing.map(|p| p.queued).filter(|time| !time.is_zero()),
         held: placing.map(|p| p.held).filter(|time| !time.is_zero()),
         upstream_connect: forward.and_then(|f| f.connect),

@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::context::RequestContext;
 use super::failure::Problem;
 use crate::listen::Downstream;
-use crate::matrix::{Errcode, cors, error_body, well_known};
+use crate::matrix::{Errcode, cors, error_body, limit_exceeded_body, well_known};
 use crate::message::Fields;
 use crate::route::Document;
 
@@ -41,7 +41,12 @@ impl Reply {
     /// A Matrix error that a browser can read.
     pub(super) fn error(answer: &Answer) -> Self {
         let fields = error_fields(answer.allow, answer.retry_after);
-        let body = error_body(answer.errcode, answer.message);
+        let body = match answer.retry_after {
+            Some(seconds) if answer.errcode == Errcode::LimitExceeded => {
+                limit_exceeded_body(answer.message, u64::from(seconds) * 1000)
+            }
+            _ => error_body(answer.errcode, answer.message),
+        };
         Self::new(answer.status, fields, body.into())
     }
 

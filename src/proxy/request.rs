@@ -8,7 +8,9 @@ use super::context::{Forward, Identity, RequestContext};
 use super::origin;
 use super::place::Placing;
 use super::reply::Reply;
+use super::traffic;
 use crate::listen::{self, ConnectionFacts};
+use crate::matrix::budget::Budget;
 use crate::matrix::endpoint::{Class, Endpoint};
 use crate::matrix::{Credentials, credentials, endpoint, initial_sync, path};
 use crate::message::{Protocol, RequestHead, syntax};
@@ -168,18 +170,19 @@ fn to_homeserver(
     let Some(homeserver) = ctx.snapshot.homeserver(site.homeserver) else {
         return Step::Refuse(Refusal::NothingHere);
     };
+    let endpoint = &identity.endpoint;
+    let query = path::query_of(&head.target);
+    let group = initial_sync::group_of(endpoint, query);
     let of_endpoint = || Bounds {
         max_body_size: match class.body_limit() {
             endpoint::BodyLimit::Standard => site.max_body_size,
             endpoint::BodyLimit::Upload => site.max_upload_size,
-        },
+        }
+        .min(traffic::body_limit(ctx, site, Budget::of(class, group))),
         read_timeout: class.response_timeout(),
     };
     let bounds = bounds.unwrap_or_else(of_endpoint);
-    let endpoint = &identity.endpoint;
     let mut forward = Forward::new(homeserver.main().clone(), bounds.read_timeout);
-    let query = path::query_of(&head.target);
-    let group = initial_sync::group_of(endpoint, query);
     let hold = endpoint.hold.min(ctx.snapshot.holding.longest);
     forward.placing = Some(Placing::new(homeserver.clone(), group, hold));
     forward_with(head, ctx, forward, bounds.max_body_size)

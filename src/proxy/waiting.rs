@@ -178,7 +178,7 @@ impl<'a> Waiting<'a> {
 }
 
 /// True once `event` has come, false when the time is over. An error where the client leaves.
-async fn until(
+pub(super) async fn until(
     downstream: &mut Downstream,
     time: Duration,
     event: impl Future<Output = ()>,

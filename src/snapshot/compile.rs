@@ -7,6 +7,7 @@ use http::HeaderValue;
 
 use super::homeservers::homeserver;
 use super::origin_rules::origin_rules;
+use super::traffic::of_sites;
 use super::upstreams::Upstreams;
 use super::{Federation, Holding, RequestLimits, Snapshot, documents};
 use crate::config::{
@@ -56,6 +57,7 @@ pub fn compile(config: &Config, previous: Option<&Snapshot>) -> Result<Snapshot,
         sites: Sites::new(sites),
         upstreams,
         homeservers,
+        traffic: of_sites(config, previous),
         checks: checks(config),
         trusted_proxies: trusted_proxies(&config.trusted_proxies),
         deadlines: Deadlines {

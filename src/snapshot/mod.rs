@@ -4,6 +4,7 @@ mod compile;
 mod documents;
 mod homeservers;
 mod origin_rules;
+mod traffic;
 mod upstreams;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::listen::challenges::Challenges;
 use crate::policy::origin_rules::OriginRules;
 use crate::policy::{Signatures, TrustedProxies};
 use crate::route::{HomeserverId, Sites, UpstreamId};
+use crate::traffic::Traffic;
 use crate::upstream::health::Checks;
 use crate::upstream::{Deadlines, Homeserver, Upstream};
 
@@ -32,6 +34,8 @@ pub struct Snapshot {
     pub upstreams: Vec<Arc<Upstream>>,
     /// Every homeserver, by its id.
     pub homeservers: Vec<Arc<Homeserver>>,
+    /// Who goes to each homeserver and who waits, by its id.
+    pub traffic: Vec<Arc<Traffic>>,
     /// How the processes of homeservers are checked.
     pub checks: Checks,
     /// Whose forwarding headers are believed.
@@ -98,6 +102,13 @@ impl Snapshot {
         let mut sites = self.sites.iter();
         let site = sites.find(|site| *site.name == *server_name)?;
         self.homeserver(site.homeserver)
+    }
+
+    /// The traffic of the site with this server name.
+    pub fn traffic_of(&self, server_name: &str) -> Option<&Arc<Traffic>> {
+        let mut sites = self.sites.iter();
+        let site = sites.find(|site| *site.name == *server_name)?;
+        self.traffic.get(site.homeserver.0)
     }
 
     /// The homeserver of an id that this snapshot gave out.

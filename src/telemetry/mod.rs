@@ -221,7 +221,7 @@ impl Telemetry {
             .with([list], |gauge| gauge.set(is_current.into()));
     }
 
-    /// A request waits until the guard is dropped; `state` is `queued` or `held`.
+    /// A request waits until the guard is dropped; `state` is `shaped`, `queued` or `held`.
     pub fn request_waits(&self, state: &'static str) -> InFlightGuard {
         let family = &self.metrics.families.requests_waiting;
         family.with([state], InFlightGuard::new)
@@ -312,6 +312,25 @@ impl Telemetry {
         families
             .upstream_drained
             .with([upstream], |gauge| gauge.set(is_drained.into()));
+    }
+
+    /// So many requests of a budget of `site` are active and wait, of so many that may be active.
+    pub fn budget(&self, site: &str, budget: &'static str, [active, waiting, allowed]: [u32; 3]) {
+        let families = &self.metrics.families;
+        for (state, requests) in [("active", active), ("waiting", waiting)] {
+            let labels = [site, budget, state];
+            let family = &families.budget_requests;
+            family.with(labels, |gauge| gauge.set(requests.into()));
+        }
+        families
+            .budget_allowed
+            .with([site, budget], |gauge| gauge.set(allowed.into()));
+    }
+
+    /// The work for other servers may have this part of what `site` can do.
+    pub fn federation_share(&self, site: &str, share: f64) {
+        let family = &self.metrics.families.federation_share;
+        family.with([site], |gauge| gauge.set(share));
     }
 
     /// The user behind an access token was looked up.

@@ -52,7 +52,11 @@ pub struct AccessRecord<'a> {
     pub group: Option<&'static str>,
     /// Why that upstream was chosen.
     pub placed_by: Option<&'static str>,
-    /// The wait for a turn; none where there was no wait.
+    /// The budget that its kind of work has; none where no limit holds.
+    pub budget: Option<&'static str>,
+    /// The wait for its turn in that; none where there was no wait.
+    pub shaped: Option<Duration>,
+    /// The wait for a turn at a process; none where there was no wait.
     pub queued: Option<Duration>,
     /// The wait for an upstream that was away; none where there was no wait.
     pub held: Option<Duration>,

@@ -50,6 +50,8 @@ fn finish(telemetry: &Telemetry, method: &Method, status: u16, outcome: Outcome)
         upstream: Some(&upstream),
         group: Some("client_reader"),
         placed_by: Some("key"),
+        budget: None,
+        shaped: None,
         queued: None,
         held: Some(Duration::from_millis(1500)),
         upstream_connect: None,

@@ -2,6 +2,7 @@ use super::super::status::{
     ClassRow, Connections, Loaded, Row, SelfCheckRow, Status, Traffic, TroubleRow,
 };
 use super::*;
+use crate::admin::budgets::Budgets;
 
 /// Something for every section, hostile where a stranger may have a say.
 fn status() -> Status {
@@ -17,6 +18,10 @@ fn status() -> Status {
         },
         sites: vec![SiteState {
             site: "example.com".to_owned(),
+            traffic: Budgets {
+                federation_share: 0.5,
+                budgets: Vec::new(),
+            },
             upstreams: vec![Process {
                 name: "sync1".to_owned(),
                 groups: vec!["synchrotron"],

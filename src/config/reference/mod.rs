@@ -35,7 +35,9 @@ const MINIMAL: &str = "server_name = \"example.com\"\n\
                        [[federation.pinned_keys]]\n\
                        origin = \"a.example\"\n\
                        key_id = \"ed25519:a\"\n\
-                       key = \"6yhHGKhCiXTSEN2ksjV7kX/N6rBQZ3Xb+M7LlC6NS+s\"\n";
+                       key = \"6yhHGKhCiXTSEN2ksjV7kX/N6rBQZ3Xb+M7LlC6NS+s\"\n\
+                       [[traffic.budgets]]\n\
+                       name = \"fed_state\"\n";
 /// Exactly one of them is written, so none has a default.
 const ACTIONS: [&str; 4] = ["upstream", "redirect", "folder", "homeserver"];
 

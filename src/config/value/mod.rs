@@ -3,6 +3,7 @@
 //! the remedy when it does not parse.
 
 mod address;
+mod budget_name;
 mod class_name;
 mod group_name;
 mod host;
@@ -20,6 +21,7 @@ mod url;
 mod worker_name;
 
 pub use address::ListenAddress;
+pub use budget_name::BudgetName;
 pub use class_name::ClassName;
 pub use group_name::GroupName;
 pub use host::Host;

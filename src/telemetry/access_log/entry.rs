@@ -28,6 +28,7 @@ pub(super) struct Entry {
     upstream: Option<Arc<str>>,
     group: Option<&'static str>,
     placed_by: Option<&'static str>,
+    shaped: Option<Duration>,
     queued: Option<Duration>,
     held: Option<Duration>,
     upstream_connect: Option<Duration>,
@@ -64,7 +65,7 @@ pub(super) enum Value<'a> {
 }
 
 /// How many fields there are.
-pub(super) const FIELDS: usize = 29;
+pub(super) const FIELDS: usize = 30;
 
 /// How many of the fields stand at the head of a text line, without a name.
 pub(super) const HEAD_FIELDS: usize = 6;
@@ -88,6 +89,7 @@ impl Entry {
             upstream: record.upstream.cloned(),
             group: record.group,
             placed_by: record.placed_by,
+            shaped: record.shaped,
             queued: record.queued,
             held: record.held,
             upstream_connect: record.upstream_connect,
@@ -126,6 +128,7 @@ impl Entry {
             upstream: None,
             group: None,
             placed_by: None,
+            shaped: None,
             queued: None,
             held: None,
             upstream_connect: None,
@@ -169,6 +172,7 @@ impl Entry {
             ("upstream", self.upstream.as_deref().map(Text)),
             ("group", self.group.map(Text)),
             ("placed_by", self.placed_by.map(Text)),
+            ("shaped_ms", self.shaped.map(Milliseconds)),
             ("queued_ms", self.queued.map(Milliseconds)),
             ("held_ms", self.held.map(Milliseconds)),
             ("connect_ms", self.upstream_connect.map(Milliseconds)),

@@ -99,7 +99,7 @@ families! {
     requests: IntCounter ["site", "class", "method", "status", "upstream"] = "vestibule_requests_total";
     /// Requests being served now.
     requests_in_flight: IntGauge ["class"] = "vestibule_requests_in_flight";
-    /// Requests that wait now: "queued" for a turn at a process, or "held" for one that is away.
+    /// Requests that wait now: "shaped" for their turn in their budget, "queued" for one at a process, or "held" for one that is away.
     requests_waiting: IntGauge ["state"] = "vestibule_requests_waiting";
     /// Time from the request head to the last byte of the answer.
     request_seconds: Histogram ["site", "class"] in REQUEST_SECONDS = "vestibule_request_duration_seconds";
@@ -154,6 +154,19 @@ families! {
     /// key's own process has too much to do or is away), "least" (no key), or, as those
     /// whose work it is are away, `stand_in` or "main".
     placements: IntCounter ["site", "group", "upstream", "by"] = "vestibule_placements_total";
+    /// Requests of a budget: "active" at the homeserver, or "waiting" for their turn.
+    budget_requests: IntGauge ["site", "budget", "state"] = "vestibule_budget_requests";
+    /// Requests of a budget that may be active now: less for other servers while our own users wait
+    /// longer than usual.
+    budget_allowed: IntGauge ["site", "budget"] = "vestibule_budget_allowed";
+    /// What the work for other servers may have now of the most that is configured, from 0 to 1;
+    /// 0.5 is usual, more only while it is asked for.
+    federation_share: Gauge ["site"] = "vestibule_federation_share";
+    /// Requests that waited for their turn in their budget, and those for which there was not even
+    /// a place to wait, by how that ended.
+    shaped: IntCounter ["budget", "outcome"] = "vestibule_shaped_requests_total";
+    /// Time that they waited for their turn.
+    shaped_seconds: Histogram ["budget"] in WAIT_SECONDS = "vestibule_shaped_seconds";
     /// Requests that waited for a turn at a process, by group and how that ended.
     queued: IntCounter ["group", "outcome"] = "vestibule_queued_requests_total";
     /// Time that they waited for a turn.

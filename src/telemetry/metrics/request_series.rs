@@ -63,6 +63,7 @@ impl Metrics {
 
     /// Counts how a request found its process, where there was something to find.
     fn count_placement(&self, record: &AccessRecord<'_>, site: &str, class: &str) {
+        self.count_shaped(record);
         let (Some(group), families) = (record.group, &self.families) else {
             return;
         };
@@ -70,10 +71,7 @@ impl Metrics {
             let labels = [site, group, upstream, by];
             families.placements.with(labels, IntCounter::inc);
         }
-        let outcome = match record.outcome {
-            Outcome::Served => "served",
-            Outcome::Refused(reason) | Outcome::Failed(reason) => reason,
-        };
+        let outcome = outcome_of(record);
         if let Some(time) = record.queued {
             families.queued.with([group, outcome], IntCounter::inc);
             let seconds = time.as_secs_f64();
@@ -86,6 +84,20 @@ impl Metrics {
             let seconds = time.as_secs_f64();
             families.held_seconds.with([class], |h| h.observe(seconds));
         }
+    }
+
+    /// Counts how a request waited for its turn, where it had to.
+    fn count_shaped(&self, record: &AccessRecord<'_>) {
+        let (Some(budget), Some(time)) = (record.budget, record.shaped) else {
+            return;
+        };
+        let families = &self.families;
+        let outcome = outcome_of(record);
+        families.shaped.with([budget, outcome], IntCounter::inc);
+        let seconds = time.as_secs_f64();
+        families
+            .shaped_seconds
+            .with([budget], |h| h.observe(seconds));
     }
 
     /// Counts a request whose head was refused: it has no site and no class.
@@ -128,6 +140,13 @@ impl RequestSeries {
                 first_byte.observe(time.as_secs_f64());
             }
         }
+    }
+}
+
+fn outcome_of(record: &AccessRecord<'_>) -> &'static str {
+    match record.outcome {
+        Outcome::Served => "served",
+        Outcome::Refused(reason) | Outcome::Failed(reason) => reason,
     }
 }
 

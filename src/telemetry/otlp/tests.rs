@@ -45,6 +45,8 @@ fn finish(telemetry: &Telemetry, parent: Option<&str>) {
         upstream: None,
         group: None,
         placed_by: None,
+        budget: None,
+        shaped: None,
         queued: None,
         held: None,
         upstream_connect: None,
