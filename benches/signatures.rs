@@ -83,8 +83,8 @@ impl Case {
             "origin": "remote.example.com",
             "uri": TARGET,
         });
-        if let Some(content) = content {
-            signed["content"] = content.clone();
+        if let (Some(content), Some(signed)) = (content, signed.as_object_mut()) {
+            signed.insert("content".to_owned(), content.clone());
         }
         let message = canonical(&signed).into_bytes();
         let signature = key.sign(&message);

@@ -28,11 +28,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use pingora_timeout::timeout;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use self::flight::{Flight, Flights, Landing, Start, Wanted};
 use self::kept::Kept;

@@ -44,8 +44,11 @@ pub(super) fn judge(
 
 /// Judges a request again, now that it is proven who sends it.
 pub(super) fn judge_verified(ctx: &mut RequestContext) -> Result<(), Refusal> {
-    let (Some((rules, listener)), Some(identity)) = (ctx.judged.again.take(), ctx.identity.take())
-    else {
+    let Some((rules, listener)) = ctx.judged.again.take() else {
+        return Ok(());
+    };
+    // Put back below, whatever the rules say.
+    let Some(identity) = ctx.identity.take() else {
         return Ok(());
     };
     let judged = ask(&rules, &identity, &listener, ctx);

@@ -11,7 +11,7 @@ use super::{Engine, origin};
 use crate::keys::Asking;
 use crate::matrix::signature::{SignedRequest, Verdict, Verification, VerifyKey, WhyUnknown};
 use crate::matrix::{Credentials, XMatrix};
-use crate::message::RequestHead;
+use crate::message::{RequestHead, syntax};
 use crate::policy::{Refusal, Signatures};
 
 /// A verification under way.
@@ -65,8 +65,7 @@ pub(super) async fn begin(
         target: &head.target,
         destination: destination(x_matrix, ctx),
     };
-    let most = ctx.snapshot.federation.most_kept;
-    let verification = Verification::begin(&signed, x_matrix, &key, most);
+    let verification = Verification::begin(&signed, x_matrix, &key, most_kept(head, ctx));
     if is_body_over || !signed.has_content() {
         return settle(verification.finish().into(), ctx);
     }
@@ -83,6 +82,14 @@ pub(super) fn end(ctx: &mut RequestContext) -> Result<Bytes, Problem> {
     let Proving { verification, held } = *proving;
     settle(verification.finish().into(), ctx)?;
     Ok(held)
+}
+
+/// Bytes of the body that are kept: none of one that is too large for that anyway.
+fn most_kept(head: &RequestHead, ctx: &RequestContext) -> usize {
+    let most = ctx.snapshot.federation.most_kept;
+    let announced = head.fields.first("content-length").and_then(syntax::length);
+    let is_too_large = announced.is_some_and(|length| length > most as u64);
+    if is_too_large { 0 } else { most }
 }
 
 /// The key that is said to have signed the request.

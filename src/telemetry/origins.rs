@@ -25,7 +25,7 @@ pub struct OriginFigures {
     pub requests: u64,
     /// Of these, with a signature that was verified here.
     pub verified: u64,
-    /// Refused here.
+    /// Refused here, or what would have been, were it not for a dry run.
     pub refused: u64,
     /// Failed.
     pub failed: u64,
@@ -40,11 +40,13 @@ pub struct OriginFigures {
 impl OriginFigures {
     /// Of one request.
     pub(super) fn of(record: &AccessRecord<'_>) -> Self {
-        let waits = [record.queued, record.held];
+        let waits = [record.shaped, record.queued, record.held];
+        let is_refused =
+            matches!(record.outcome, Outcome::Refused(_)) || record.would_refuse.is_some();
         Self {
             requests: 1,
             verified: (record.signature == Some("verified")).into(),
-            refused: matches!(record.outcome, Outcome::Refused(_)).into(),
+            refused: is_refused.into(),
             failed: matches!(record.outcome, Outcome::Failed(_)).into(),
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,

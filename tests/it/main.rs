@@ -33,6 +33,7 @@ mod headers;
 mod heads;
 mod holding;
 mod https_upstream;
+mod key_floods;
 mod local_first;
 mod logs;
 mod long_poll;

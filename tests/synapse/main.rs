@@ -202,6 +202,7 @@ scenarios! {
     a_state_key_with_an_encoded_slash_stays_one_segment
     a_too_large_upload_is_refused_readably
     an_invite_crosses_the_federation
+    keys_of_strangers_are_had_through_synapse
     media_crosses_the_federation
     messages_go_both_ways
     no_spelling_passes_an_allow_list

@@ -20,6 +20,7 @@ import urllib.parse
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent / "deploy" / "demo"))
 import origin_rules  # noqa: E402
+from keys import keys_of_strangers_are_had_through_synapse  # noqa: E402, F401
 from private_federation import Client, Failed, quote  # noqa: E402
 from stranger import Stranger  # noqa: E402
 from verification import requests_are_verified_exactly_where_synapse_accepts_them  # noqa: E402, F401

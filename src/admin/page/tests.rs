@@ -41,18 +41,7 @@ fn status() -> Status {
         lists: Vec::new(),
         connections: connections(),
         traffic: traffic(),
-        origins: vec![OriginRow {
-            origin: "busy.test".to_owned(),
-            believed: false,
-            per_minute: 12.5,
-            requests: 400,
-            verified: 0,
-            refused: 399,
-            failed: 1,
-            bytes_in: 1,
-            bytes_out: 2,
-            waited_seconds: 0.5,
-        }],
+        origins: vec![origin()],
         troubles: vec![TroubleRow {
             at: "2026-11-21T01:02:03Z".to_owned(),
             level: "error",
@@ -66,6 +55,21 @@ fn status() -> Status {
             findings: vec![hostile.to_owned()],
         }],
         now: OffsetDateTime::from_unix_timestamp(1_795_219_200).unwrap(),
+    }
+}
+
+fn origin() -> OriginRow {
+    OriginRow {
+        origin: "busy.test".to_owned(),
+        believed: false,
+        per_minute: 12.5,
+        requests: 400,
+        verified: 0,
+        refused: 399,
+        failed: 1,
+        bytes_in: 1,
+        bytes_out: 2,
+        waited_seconds: 0.5,
     }
 }
 

@@ -125,9 +125,9 @@ families! {
     list_current: IntGauge ["list"] = "vestibule_list_last_read_successful";
     /// Tries to read a list of servers, by result: "changed", "same" or "failed".
     list_reads: IntCounter ["list", "result"] = "vestibule_list_reads_total";
-    /// What came of the signatures of federation requests: "verified", "wrong", "no_key" where the
-    /// key is not known, "too_large" and "malformed" where the body cannot be verified, "unclear" where there is no
-    /// signature that can be read in one way.
+    /// What came of the signatures of federation requests: "verified", "wrong", `no_key` where the
+    /// key is not known, `too_large` and "malformed" where the body cannot be verified, "unclear"
+    /// where there is no signature that can be read in one way.
     signatures: IntCounter ["result"] = "vestibule_signatures_total";
     /// Requests that failed without being refused, by reason.
     failures: IntCounter ["reason"] = "vestibule_failures_total";
