@@ -1,27 +1,20 @@
 //! Whether a text is canonical JSON, while it comes.
 
-use super::string::plain_run;
+use super::MOST_DIGITS;
+use super::nesting::Nesting;
 use super::utf8::Utf8;
-use super::{MOST_DEPTH, MOST_DIGITS};
-
-/// Bytes of names that are kept, of the last one of each object that has not ended.
-const MOST_NAMES: usize = 16 * 1024;
+use super::window::Window;
 
 /// Checks that a text is an object in canonical JSON, piece by piece.
 ///
 /// Whatever it accepts, Python reads and writes again as the very same bytes. It may refuse a text that is canonical
-/// where that is deeper than [`MOST_DEPTH`] or has names of more than 16 KiB within each other, which is as much as it
-/// keeps.
+/// where that is deeper than [`MOST_DEPTH`](super::MOST_DEPTH) or has names of more than 16 KiB within each other,
+/// which is as much as it keeps.
 #[derive(Debug)]
 pub struct CanonicalCheck {
     state: State,
     utf8: Utf8,
-    open: Vec<Open>,
-    /// The last names of the objects that are open, one after the other.
-    names: Vec<u8>,
-    /// What has come of the name that is being read.
-    name: Vec<u8>,
-    is_first_name: bool,
+    nesting: Nesting,
     /// Of the number that is being read.
     digits: usize,
     /// What has not come of the literal that is being read.
@@ -32,12 +25,10 @@ pub struct CanonicalCheck {
     high_digit: u8,
 }
 
-/// An array or an object that has not ended.
-#[derive(Clone, Copy, Debug)]
-struct Open {
-    is_object: bool,
-    /// Where its last name begins among all.
-    names: usize,
+/// A piece that is being read.
+struct Reading<'p> {
+    piece: &'p [u8],
+    window: Window<'p>,
 }
 
 /// What may come next. One byte, since it is read and written all the time.
@@ -74,10 +65,7 @@ impl Default for CanonicalCheck {
         Self {
             state: State::Start,
             utf8: Utf8::default(),
-            open: Vec::new(),
-            names: Vec::new(),
-            name: Vec::new(),
-            is_first_name: true,
+            nesting: Nesting::default(),
             digits: 0,
             literal: b"",
             escaped: State::String,
@@ -100,10 +88,14 @@ impl CanonicalCheck {
 
     fn advance(&mut self, piece: &[u8]) -> Option<()> {
         let (mut state, mut rest) = (self.state, piece);
+        let mut reading = Reading {
+            piece,
+            window: Window::new(piece),
+        };
         while let Some((&byte, after)) = rest.split_first() {
             (state, rest) = match state {
-                State::Name => self.name(rest)?,
-                State::String => self.string(rest)?,
+                State::Name => self.name(&mut reading, rest)?,
+                State::String => self.string(&mut reading, rest)?,
                 State::Digits => self.digits(rest)?,
                 State::AfterValue => self.after_value(byte, after)?,
                 State::Value => self.value(byte, after)?,
@@ -124,7 +116,7 @@ impl CanonicalCheck {
             };
         }
         self.state = state;
-        Some(())
+        self.nesting.copy_names(piece)
     }
 
     /// The state after a byte that stands alone.
@@ -132,10 +124,7 @@ impl CanonicalCheck {
         match (state, byte) {
             (State::Start, b'{') => self.enter(true),
             (State::FirstElement, b']') | (State::FirstName, b'}') => self.leave(),
-            (State::FirstName | State::NextName, b'"') => {
-                self.is_first_name = state == State::FirstName;
-                Some(State::Name)
-            }
+            (State::FirstName | State::NextName, b'"') => Some(State::Name),
             (State::Colon, b':') => Some(State::Value),
             (State::Literal, _) => {
                 let (next, rest) = self.literal.split_first()?;
@@ -166,7 +155,6 @@ impl CanonicalCheck {
             b'{' => {
                 let state = self.enter(true)?;
                 if let [b'"', after @ ..] = after {
-                    self.is_first_name = true;
                     return Some((State::Name, after));
                 }
                 state
@@ -193,11 +181,7 @@ impl CanonicalCheck {
     }
 
     fn enter(&mut self, is_object: bool) -> Option<State> {
-        if self.open.len() == MOST_DEPTH {
-            return None;
-        }
-        let names = self.names.len();
-        self.open.push(Open { is_object, names });
+        self.nesting.enter(is_object)?;
         Some(if is_object {
             State::FirstName
         } else {
@@ -206,9 +190,7 @@ impl CanonicalCheck {
     }
 
     fn leave(&mut self) -> Option<State> {
-        let open = self.open.pop()?;
-        self.names.truncate(open.names);
-        let is_end = self.open.is_empty();
+        let is_end = self.nesting.leave()?;
         Some(if is_end {
             State::End
         } else {
@@ -218,12 +200,9 @@ impl CanonicalCheck {
 
     #[inline]
     fn after_value<'p>(&mut self, byte: u8, after: &'p [u8]) -> Option<(State, &'p [u8])> {
-        let is_object = self.open.last()?.is_object;
+        let is_object = self.nesting.is_object()?;
         match (byte, is_object, after) {
-            (b',', true, [b'"', after @ ..]) => {
-                self.is_first_name = false;
-                Some((State::Name, after))
-            }
+            (b',', true, [b'"', after @ ..]) => Some((State::Name, after)),
             (b',', true, _) => Some((State::NextName, after)),
             (b',', false, [value, after @ ..]) => self.value(*value, after),
             (b',', false, []) => Some((State::Value, after)),
@@ -250,80 +229,57 @@ impl CanonicalCheck {
     }
 
     #[inline]
-    fn string<'p>(&mut self, piece: &'p [u8]) -> Option<(State, &'p [u8])> {
-        let mut piece = piece;
+    fn string<'p>(
+        &mut self,
+        reading: &mut Reading<'p>,
+        rest: &'p [u8],
+    ) -> Option<(State, &'p [u8])> {
+        let mut rest = rest;
         loop {
-            let (_, rest) = piece.split_at_checked(plain_run(piece))?;
-            match rest {
+            let end = reading.window.special(reading.piece.len() - rest.len());
+            match reading.piece.get(end..)? {
                 [b'"', byte, after @ ..] => return self.after_value(*byte, after),
                 [b'"'] => return Some((State::AfterValue, &[])),
                 [
                     b'\\',
                     b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't',
                     after @ ..,
-                ] => piece = after,
+                ] => rest = after,
                 [b'\\', after @ ..] => {
                     self.escaped = State::String;
                     return Some((State::Escape, after));
                 }
-                [] => return Some((State::String, rest)),
+                [] => return Some((State::String, &[])),
                 _ => return None,
             }
         }
     }
 
     #[inline]
-    fn name<'p>(&mut self, piece: &'p [u8]) -> Option<(State, &'p [u8])> {
-        let (plain, rest) = piece.split_at_checked(plain_run(piece))?;
-        if self.names.len() + self.name.len() + plain.len() > MOST_NAMES {
-            return None;
-        }
-        match rest {
+    fn name<'p>(&mut self, reading: &mut Reading<'p>, rest: &'p [u8]) -> Option<(State, &'p [u8])> {
+        let piece = reading.piece;
+        let start = piece.len() - rest.len();
+        let end = reading.window.special(start);
+        let (part, after) = rest.split_at_checked(end - start)?;
+        match after {
             [b'"', after @ ..] => {
-                self.end_name(plain)?;
+                self.nesting.end_name(piece, start, end)?;
                 match after {
                     [b':', value, after @ ..] => self.value(*value, after),
                     _ => Some((State::Colon, after)),
                 }
             }
             [b'\\', after @ ..] => {
-                self.name.extend_from_slice(plain);
+                self.nesting.add_to_name(part)?;
                 self.escaped = State::Name;
                 Some((State::Escape, after))
             }
             [] => {
-                self.name.extend_from_slice(plain);
-                Some((State::Name, rest))
+                self.nesting.add_to_name(part)?;
+                Some((State::Name, after))
             }
             _ => None,
         }
-    }
-
-    /// Compares a name, whose last part is given, with the one before it, and takes its place.
-    fn end_name(&mut self, part: &[u8]) -> Option<()> {
-        let start = self.open.last()?.names;
-        let last = self.names.get(start..)?;
-        let part = if self.name.is_empty() {
-            part
-        } else {
-            self.name.extend_from_slice(part);
-            &self.name
-        };
-        // Bytes of UTF-8 have the order of the characters, which is Python's.
-        let is_next = match (part, last) {
-            ([byte, ..], [other, ..]) if byte != other => byte > other,
-            _ => part > last,
-        };
-        if !is_next && !self.is_first_name {
-            return None;
-        }
-        self.names.truncate(start);
-        if self.name.is_empty() {
-            self.names.extend_from_slice(part);
-        } else {
-            self.names.append(&mut self.name);
-        }
-        Some(())
     }
 
     fn escape(&mut self, byte: u8) -> Option<State> {
@@ -337,7 +293,7 @@ impl CanonicalCheck {
             b'u' => return Some(State::FirstZero),
             _ => return None,
         };
-        Some(self.end_escape(character))
+        self.end_escape(character)
     }
 
     /// The end of an escape with digits: of a control character that has no shorter one.
@@ -349,13 +305,16 @@ impl CanonicalCheck {
         };
         let character = self.high_digit << 4 | digit;
         let has_shorter = matches!(character, 0x8 | 0x9 | 0xa | 0xc | 0xd);
-        (!has_shorter).then(|| self.end_escape(character))
+        if has_shorter {
+            return None;
+        }
+        self.end_escape(character)
     }
 
-    fn end_escape(&mut self, character: u8) -> State {
+    fn end_escape(&mut self, character: u8) -> Option<State> {
         if self.escaped == State::Name {
-            self.name.push(character);
+            self.nesting.add_to_name(&[character])?;
         }
-        self.escaped
+        Some(self.escaped)
     }
 }

@@ -6,6 +6,7 @@
 
 mod check;
 mod float;
+mod nesting;
 mod number;
 mod reencode;
 mod string;
@@ -13,6 +14,7 @@ mod string;
 mod tests;
 mod utf8;
 mod value;
+mod window;
 
 pub use check::CanonicalCheck;
 pub use reencode::{NotCanonicalisable, canonicalised};
