@@ -1,6 +1,8 @@
 //! Signatures of other servers' requests.
 
-use crate::support::{Door, Gate, Homeserver, Request, Sender, Vestibule, eventually};
+use std::time::Duration;
+
+use crate::support::{Answer, Door, Gate, Homeserver, Request, Sender, Vestibule, eventually};
 
 const SEND: &str = "/_matrix/federation/v1/send/1";
 const STATE: &str = "/_matrix/federation/v1/state_ids/%21r:example.com?event_id=%24a%2Fb";
@@ -114,8 +116,8 @@ async fn verify_waits_for_no_key_and_refuses_what_is_wrong() {
     let homeserver = Homeserver::start().await;
     let remote = Sender::new("remote.test");
     let gate = Gate::new();
-    let keys = remote.keys(std::time::Duration::from_secs(3600));
-    let answer = crate::support::Answer::json(200, &format!("{{\"server_keys\":[{keys}]}}"));
+    let keys = remote.keys(Duration::from_hours(1));
+    let answer = Answer::json(200, &format!("{{\"server_keys\":[{keys}]}}"));
     homeserver.route("POST", "/_matrix/key/v2/query", answer.after(&gate));
     let vestibule = start(&homeserver, "verify").await;
     let wrong = Request::put(SEND, BODY).field(

@@ -48,11 +48,12 @@ impl<'p> Window<'p> {
             self.specials = self.next();
             self.start += SIZE;
             let passed = from.saturating_sub(self.start);
-            if passed < SIZE {
-                let specials = self.specials >> passed << passed;
-                if specials != 0 {
-                    return self.start + specials.trailing_zeros() as usize;
-                }
+            if passed >= SIZE {
+                continue;
+            }
+            let specials = self.specials >> passed << passed;
+            if specials != 0 {
+                return self.start + specials.trailing_zeros() as usize;
             }
         }
         self.length

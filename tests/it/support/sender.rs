@@ -77,7 +77,7 @@ impl Sender {
 
     /// Has `homeserver` say what its keys are, to whoever asks it for keys.
     pub(crate) fn publish(&self, homeserver: &Homeserver) {
-        let keys = self.keys(Duration::from_secs(86_400));
+        let keys = self.keys(Duration::from_hours(24));
         let answer = Answer::json(200, &format!("{{\"server_keys\":[{keys}]}}"));
         homeserver.route("POST", "/_matrix/key/v2/query", answer);
     }
