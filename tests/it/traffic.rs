@@ -184,6 +184,41 @@ async fn made_up_servers_take_bounded_room_and_are_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_notary_is_asked_two_things_at_a_time_by_one_address_and_eight_by_all() {
+    let homeserver = Homeserver::start().await;
+    let gate = Gate::new();
+    let answer = Answer::json(200, "{\"server_keys\":[]}").after(&gate);
+    homeserver.route("POST", "/_matrix/key/v2/query", answer);
+    // Where our own users are not served any slower than usual, and all the room is given.
+    let config = format!("{PROXY}traffic.local_first = false");
+    let vestibule = Vestibule::start(&homeserver, &config).await;
+    let question = |address: &str| {
+        Request::post("/_matrix/key/v2/query", "{\"server_keys\":{\"a.test\":{}}}")
+            .field("X-Forwarded-For", address)
+    };
+    let mut clients = Vec::new();
+    for _ in 0..30 {
+        clients.push(begin(&vestibule, &question("192.0.2.1")).await);
+    }
+    until(&vestibule, "key_notary", "waiting", 28.0).await;
+    until(&vestibule, "key_notary", "active", 2.0).await;
+    for number in 0..30 {
+        let question = question(&format!("198.51.100.{number}"));
+        clients.push(begin(&vestibule, &question).await);
+    }
+    until(&vestibule, "key_notary", "waiting", 52.0).await;
+    until(&vestibule, "key_notary", "active", 8.0).await;
+    homeserver.begun(7).await;
+    assert_eq!(homeserver.requests().len(), 8);
+    gate.open();
+    for client in &mut clients {
+        let status = client.response().await.status;
+        assert!([200, 429].contains(&status), "{status}");
+    }
+    until(&vestibule, "key_notary", "active", 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_reads_slowly_or_leaves_keeps_nobody_waiting() {
     let homeserver = Homeserver::start().await;
     let large = vec![b'x'; 8 << 20];
