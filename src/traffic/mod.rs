@@ -168,10 +168,9 @@ impl Traffic {
     fn room(&self, budget: Budget) -> Room {
         let limits = self.limits(budget);
         let (each, all) = limits.map_or((1, 1), |it| (it.per_sender, it.in_all));
-        let share = if self.local_first { self.share() } else { 1.0 };
         Room {
             each,
-            all: of_budget(budget, all, share),
+            all: of_budget(budget, all, self.share()),
             waiting: limits.map_or(0, |it| it.max_queued),
         }
     }
